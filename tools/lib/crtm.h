@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libcrtm: thin library over the ioctls of <mtd/mtd-security.h>.
+ *
+ * Knows the nodes, the command table, the texts and the layouts; holds no key,
+ * makes no signature and checks none. Needs nothing but libc. Nothing here
+ * keeps state, so every function may be called from any thread.
+ *
+ * Functions that return int give 0 (or what they say) or a negative errno.
+ */
+#ifndef _CRTM_H
+#define _CRTM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <linux/mtd/rpmc.h>
+#include <linux/mtd/crtm-commands.h>
+#include <mtd/mtd-security.h>
+
+/* Device */
+
+/**
+ * crtm_open() - open an MTD character device
+ * @path: for example "/dev/mtd0"
+ * @write: open for writing too, as WR_CRTM_CMD needs
+ *
+ * Return: file descriptor (close-on-exec), or -errno; -ENOTTY if @path is no
+ * character device.
+ */
+int crtm_open(const char *path, bool write);
+
+/**
+ * crtm_info() - describe the chip behind a node; never touches the chip
+ *
+ * The strings of @info are NUL-terminated whatever the kernel said.
+ *
+ * Return: 0 or -errno: -ENOTTY if the kernel's MTD has no security ioctls,
+ * -EOPNOTSUPP if this chip has no security operations.
+ */
+int crtm_info(int fd, struct mtd_crtm_info *info);
+
+/**
+ * crtm_entry_init() - prepare one entry of a list
+ * @in: the block, opcode to last byte; must live until crtm_send() returned
+ * @out: response buffer, @out_len bytes; info.max_response is always enough
+ */
+void crtm_entry_init(struct mtd_crtm_entry *entry, const void *in, size_t in_len,
+		     void *out, size_t out_len);
+
+/**
+ * crtm_send() - send a list of blocks through WR_CRTM_CMD or RD_CRTM_CMD
+ * @write: WR_CRTM_CMD, else RD_CRTM_CMD
+ * @entries: @nr of them, from crtm_entry_init(); results are stored in them
+ * @nr: 1 to info.max_list
+ * @done: number of leading entries whose exchange finished; may be NULL
+ *
+ * One ioctl, never repeated. On 0 each entry tells its own outcome: see
+ * crtm_outcome().
+ *
+ * Return: 0 or -errno; on -errno nothing was sent.
+ */
+int crtm_send(int fd, bool write, struct mtd_crtm_entry *entries, unsigned int nr,
+	      unsigned int *done);
+
+enum crtm_outcome {
+	CRTM_UNSENT,	/* the chip certainly has not seen it */
+	CRTM_UNKNOWN,	/* sent, or perhaps sent; entry->result tells why */
+	CRTM_REFUSED,	/* answered, entry->status is not 80h */
+	CRTM_ACCEPTED,	/* answered, entry->status is 80h */
+};
+
+/** crtm_outcome() - what became of an entry after crtm_send() returned 0 */
+enum crtm_outcome crtm_outcome(const struct mtd_crtm_entry *entry);
+
+/* A node with security operations, as crtm_list() finds them. */
+struct crtm_node {
+	char path[32];
+	struct mtd_crtm_info info;
+};
+
+/**
+ * crtm_list() - find the nodes /dev/mtdN that have security operations
+ * @nodes: the first @max of them, in the order of N
+ *
+ * Return: how many there are (may exceed @max), or -errno. -EACCES or -EPERM if
+ * there is none among those that may be opened, and some may not.
+ */
+int crtm_list(struct crtm_node *nodes, size_t max);
+
+/* Command table */
+
+/*
+ * One command; the members are the columns of RPMC_COMMANDS() in
+ * <linux/mtd/rpmc.h>. @rpmc: from that table, so that its response has the
+ * JESD260 form.
+ */
+struct crtm_command {
+	uint8_t type;
+	bool rpmc;
+	const char *sym;
+	const char *name;
+	uint8_t class;
+	uint8_t flags;
+	uint16_t min;
+	uint16_t max;
+	uint16_t resp;
+	uint8_t addr;
+	uint8_t len;
+	uint32_t unit;
+	uint32_t limit;
+	uint8_t rsvd;
+	uint8_t nrsvd;
+	uint32_t typ_us;
+	uint32_t max_us;
+	uint32_t typ_us_64k;
+	uint32_t max_us_64k;
+};
+
+/** crtm_commands() - the whole table, @nr entries, in the order of the type */
+const struct crtm_command *crtm_commands(size_t *nr);
+
+/** crtm_command() - entry of a command type, or NULL */
+const struct crtm_command *crtm_command(uint8_t type);
+
+/**
+ * crtm_command_by_name() - entry by name ("measure"), symbol in either case
+ * ("MEASURE") or hexadecimal type ("45", "0x45"), or NULL
+ */
+const struct crtm_command *crtm_command_by_name(const char *name);
+
+/** crtm_name() - name of a command type, "unknown command" if the table has none */
+const char *crtm_name(uint8_t type);
+
+/** crtm_known() - does the chip take this command type? */
+bool crtm_known(const struct mtd_crtm_info *info, uint8_t type);
+
+/** crtm_read_only() - does RD_CRTM_CMD take this command type? */
+bool crtm_read_only(const struct mtd_crtm_info *info, uint8_t type);
+
+/**
+ * crtm_max_range() - longest range that one block of @cmd may cover
+ *
+ * Return: bytes, a multiple of 64 KiB, such that the command's longest time
+ * stays within info.max_hold_ms; at least 64 KiB, at most the chip.
+ */
+uint32_t crtm_max_range(const struct mtd_crtm_info *info, const struct crtm_command *cmd);
+
+/**
+ * crtm_block_problem() - why the kernel would refuse a block, in words
+ * @write: sent through WR_CRTM_CMD, else RD_CRTM_CMD
+ * @why: text, valid if the result is not 0
+ *
+ * The same checks as the kernel's, apart from those that need to know the
+ * caller (file mode, capabilities), for a message that names the cause. The
+ * kernel decides, not this.
+ *
+ * Return: 0, or the errno (negative) that the kernel would give.
+ */
+int crtm_block_problem(const struct mtd_crtm_info *info, bool write, const void *block,
+		       size_t len, const char **why);
+
+/* Texts */
+
+/** crtm_errno_name() - "ETIMEDOUT" for ETIMEDOUT or -ETIMEDOUT; never NULL */
+const char *crtm_errno_name(int err);
+
+/** crtm_errno_text() - what an errno of these ioctls means, naming the cause */
+const char *crtm_errno_text(int err);
+
+/**
+ * crtm_status_text() - extended status byte to words
+ * @type: type of the command that it answers
+ * @buf: filled and returned; 160 bytes hold every status
+ */
+char *crtm_status_text(uint8_t type, uint8_t status, char *buf, size_t size);
+
+/* Responses */
+
+/*
+ * A response taken apart. Pointers point into the caller's buffer. @sig has
+ * RPMC_SIG_LEN bytes, @tag RPMC_TAG_LEN and is NULL in the 40-48 form, @payload
+ * is NULL in the JESD260 form.
+ */
+struct crtm_response {
+	uint8_t status;
+	uint8_t type;
+	uint32_t counter;	/* Counter of 00-03, MC of 40-48 */
+	const uint8_t *tag;
+	const uint8_t *payload;
+	uint16_t payload_len;
+	const uint8_t *sig;
+};
+
+/**
+ * crtm_parse() - take apart the response to a block of type @type
+ *
+ * Return: 0; -EBADMSG if @len or a field is not what such a response has, or
+ * it answers another command; -ENOENT if the table has no such type.
+ */
+int crtm_parse(uint8_t type, const void *buf, size_t len, struct crtm_response *resp);
+
+/* Payload of 45. @nonce: CRTM_MEASURE_NONCE_LEN, @digest: 32 bytes (SHA-256). */
+struct crtm_measurement {
+	const uint8_t *nonce;
+	uint32_t addr;
+	uint32_t len;
+	const uint8_t *digest;
+};
+
+/* Payload of 48. @nonce: CRTM_INFO_NONCE_LEN bytes. */
+struct crtm_state {
+	const uint8_t *nonce;
+	uint16_t version;
+	uint8_t slots;
+	uint8_t nr_regions;
+	uint32_t flags;		/* CRTM_INFO_F_* */
+	uint32_t power_on;
+	uint32_t seq;
+	struct {
+		uint32_t addr;
+		uint32_t len;
+	} regions[CRTM_MAX_REGIONS];
+};
+
+/*
+ * Payloads of accepted responses from crtm_parse(). Return 0, or -EBADMSG if it
+ * is another command's, was refused, or has not the payload's length.
+ */
+int crtm_parse_measurement(const struct crtm_response *resp, struct crtm_measurement *m);
+int crtm_parse_state(const struct crtm_response *resp, struct crtm_state *state);
+/* @key: points at CRTM_DERIVE_PAYLOAD bytes in the response; wipe them. */
+int crtm_parse_key(const struct crtm_response *resp, const uint8_t **key);
+
+/* Builders of unsigned blocks; @block is filled whole. Return its length. */
+
+#define CRTM_MEASURE_BLOCK		(CRTM_MEASURE_OFF_LEN + 4)
+#define CRTM_DERIVE_KEY_BLOCK		(CRTM_DERIVE_OFF_LEN + 4)
+#define CRTM_LOCK_DERIVATION_BLOCK	RPMC_HDR_LEN
+#define CRTM_GET_INFO_BLOCK		(CRTM_INFO_OFF_NONCE + CRTM_INFO_NONCE_LEN)
+
+size_t crtm_build_measure(uint8_t block[CRTM_MEASURE_BLOCK], uint8_t op1, uint8_t slot,
+			  const uint8_t nonce[CRTM_MEASURE_NONCE_LEN],
+			  uint32_t addr, uint32_t len);
+size_t crtm_build_derive_key(uint8_t block[CRTM_DERIVE_KEY_BLOCK], uint8_t op1, uint8_t slot,
+			     const uint8_t label[CRTM_DERIVE_LABEL_LEN],
+			     uint32_t addr, uint32_t len);
+size_t crtm_build_lock_derivation(uint8_t block[CRTM_LOCK_DERIVATION_BLOCK], uint8_t op1,
+				  uint8_t slot);
+size_t crtm_build_get_info(uint8_t block[CRTM_GET_INFO_BLOCK], uint8_t op1, uint8_t slot,
+			   const uint8_t nonce[CRTM_INFO_NONCE_LEN]);
+
+/* Bytes */
+
+uint32_t crtm_get_be32(const uint8_t *p);
+void crtm_put_be32(uint8_t *p, uint32_t value);
+
+/** crtm_hex() - @len bytes as lower-case hex; @text has room for 2 * @len + 1 */
+char *crtm_hex(char *text, const void *buf, size_t len);
+
+/**
+ * crtm_unhex() - hex digits of either case to bytes
+ * @text: @text_len characters, nothing but pairs of hex digits
+ *
+ * Return: number of bytes, -EINVAL if @text is no hex, -EMSGSIZE if it is
+ * longer than @size bytes.
+ */
+ssize_t crtm_unhex(const char *text, size_t text_len, void *buf, size_t size);
+
+#endif /* _CRTM_H */
