@@ -14,7 +14,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include <linux/mtd/rpmc.h>
 #include <linux/mtd/crtm-commands.h>
@@ -27,7 +26,7 @@
  * @path: for example "/dev/mtd0"
  * @write: open for writing too, as WR_CRTM_CMD needs
  *
- * Return: file descriptor (close-on-exec), or -errno; -ENOTTY if @path is no
+ * Return: file descriptor (close-on-exec), or -errno; -ENXIO if @path is no
  * character device.
  */
 int crtm_open(const char *path, bool write);
@@ -85,8 +84,9 @@ struct crtm_node {
  * crtm_list() - find the nodes /dev/mtdN that have security operations
  * @nodes: the first @max of them, in the order of N
  *
- * Return: how many there are (may exceed @max), or -errno. -EACCES or -EPERM if
- * there is none among those that may be opened, and some may not.
+ * Return: how many there are (may exceed @max), or -errno. Where there is none:
+ * -EACCES if some node may not be opened, else -ENOTTY if the kernel's MTD has no
+ * security ioctls, else 0.
  */
 int crtm_list(struct crtm_node *nodes, size_t max);
 
@@ -256,17 +256,5 @@ size_t crtm_build_get_info(uint8_t block[CRTM_GET_INFO_BLOCK], uint8_t op1, uint
 
 uint32_t crtm_get_be32(const uint8_t *p);
 void crtm_put_be32(uint8_t *p, uint32_t value);
-
-/** crtm_hex() - @len bytes as lower-case hex; @text has room for 2 * @len + 1 */
-char *crtm_hex(char *text, const void *buf, size_t len);
-
-/**
- * crtm_unhex() - hex digits of either case to bytes
- * @text: @text_len characters, nothing but pairs of hex digits
- *
- * Return: number of bytes, -EINVAL if @text is no hex, -EMSGSIZE if it is
- * longer than @size bytes.
- */
-ssize_t crtm_unhex(const char *text, size_t text_len, void *buf, size_t size);
 
 #endif /* _CRTM_H */
