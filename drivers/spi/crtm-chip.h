@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Emulated secure SPI NOR flash: the chip behind the pins.
+ *
+ * Plain C, compiled into the kernel module spi-crtm-emu and into the user-space
+ * library libcrtm-chip. The chip knows no controller and no kernel: it is
+ * driven byte by byte between two edges of chip select, so that a command may
+ * be cut off anywhere. No locking: the caller serialises all calls on one chip.
+ *
+ * What follows public sources and what is the project's own ("reference") is
+ * told in Documentation/emulated-chip.rst.
+ */
+#ifndef _CRTM_CHIP_H
+#define _CRTM_CHIP_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+#endif
+
+#include <linux/mtd/crtm-commands.h>
+#include <linux/mtd/rpmc.h>
+
+#define CRTM_CHIP_ID_LEN	20	/* longest JEDEC ID, extended bytes included */
+#define CRTM_CHIP_SFDP_LEN	512	/* longest SFDP area */
+#define CRTM_CHIP_IN_LEN	1024	/* bytes of one block that are kept and hashed */
+#define CRTM_CHIP_PAGE		256
+#define CRTM_CHIP_RESP_LEN	136	/* longest response, that of 48 */
+#define CRTM_CHIP_NV_HEADER	8192	/* two copies of the record, before the array */
+#define CRTM_CHIP_STATE_LEN	2048	/* enough for crtm_chip_state() */
+#define CRTM_CHIP_LINE_LEN	160	/* enough for crtm_chip_event_text() */
+
+/**
+ * struct crtm_chip_ops - what the chip needs from the world around it
+ * @time_us: monotonic time in us
+ * @hmac: HMAC-SHA-256 of @len bytes at @data under @key into 32 bytes at @mac;
+ *	0 or a negative errno
+ * @sha256: SHA-256 into 32 bytes at @digest; 0 or a negative errno
+ * @random: @len unpredictable bytes; called at manufacture only
+ */
+struct crtm_chip_ops {
+	u64 (*time_us)(void *ctx);
+	int (*hmac)(void *ctx, const u8 *key, size_t key_len, const u8 *data,
+		    size_t len, u8 *mac);
+	int (*sha256)(void *ctx, const u8 *data, size_t len, u8 *digest);
+	void (*random)(void *ctx, u8 *buf, size_t len);
+};
+
+/**
+ * struct crtm_chip_model - one part number; constant
+ * @name: as given to crtm_chip_model()
+ * @id: JEDEC ID; @id_len: its length
+ * @size: bytes of the array
+ * @micron: Micron's registers (flag status, NVCR, VCR, EVCR) and its rule that
+ *	WREN goes before B7h and E9h
+ * @slots: monotonic counters; 0: no security engine, OP1 and OP2 are unknown
+ * @crtm: the A-CRTM reference commands and their marker are there
+ * @poll_rdsr: OP1 work shows in RDSR, not in OP2's status
+ * @sr_mask: writable status register bits; @sr_tb, @sr_bp3: top/bottom bit and
+ *	the fourth block protection bit
+ * @page_us, @erase_4k_us, @erase_32k_us, @erase_64k_us, @erase_chip_ms,
+ * @write_sr_us: typical times
+ * @delays: bytes 4-6 of the SFDP table FF03h: read counter, short write, long
+ *	write; each value[4:0], unit[6:5]. 03, 01 and 00/02 take that long.
+ */
+struct crtm_chip_model {
+	const char *name;
+	u8 id[CRTM_CHIP_ID_LEN];
+	u8 id_len;
+	u32 size;
+	bool micron;
+	u8 slots;
+	bool crtm;
+	bool poll_rdsr;
+	u8 sr_mask;
+	u8 sr_tb;
+	u8 sr_bp3;
+	u32 page_us;
+	u32 erase_4k_us;
+	u32 erase_32k_us;
+	u32 erase_64k_us;
+	u32 erase_chip_ms;
+	u32 write_sr_us;
+	u8 delays[3];
+};
+
+struct crtm_chip_region {
+	u32 addr;
+	u32 len;
+};
+
+/*
+ * The non-volatile registers. Kept twice in the memory, each copy with a
+ * generation and a CRC: a power cut in the middle of writing one leaves the
+ * other, so an update is old or new and never between.
+ */
+struct crtm_chip_record {
+	u32 crc;
+	u32 generation;
+	char model[24];
+	u8 secret[32];		/* the device secret of 46 */
+	u8 root_key[RPMC_MAX_SLOTS][RPMC_KEY_LEN];
+	u32 mc[RPMC_MAX_SLOTS];
+	u32 root_keys;		/* bit n: slot n has a root key */
+	u32 power_on;		/* saturating */
+	struct crtm_chip_region region[CRTM_MAX_REGIONS];
+	u32 regions;
+	u16 nvcr;
+	u8 sr;
+	u8 reserved;
+};
+
+enum crtm_chip_work {
+	CRTM_CHIP_IDLE,
+	CRTM_CHIP_PROGRAM,	/* can be suspended */
+	CRTM_CHIP_ERASE,	/* can be suspended */
+	CRTM_CHIP_FIXED,	/* ordinary, cannot be suspended */
+	CRTM_CHIP_SECURE,	/* an OP1 block */
+};
+
+/* Everything that a power cut forgets. */
+struct crtm_chip_volatile {
+	bool on;
+	bool wel;
+	bool addr4;
+	bool reset_enabled;
+	u8 fsr;			/* error bits only */
+	u8 ear;
+	u8 vcr;
+	u8 evcr;
+	u64 busy_until;		/* us */
+	enum crtm_chip_work work;
+	enum crtm_chip_work suspended;
+	u64 suspended_us;	/* what is left of it */
+	struct crtm_chip_region suspended_range;
+	struct crtm_chip_region range;	/* of the work under way */
+
+	u32 hkrs;		/* bit n: hkr[n] is set */
+	u8 hkr[RPMC_MAX_SLOTS][RPMC_KEY_LEN];
+	bool session;
+	u8 sk[RPMC_KEY_LEN];
+	u32 seq;
+	bool derivation_locked;
+	u8 resp[CRTM_CHIP_RESP_LEN];
+	u32 resp_len;
+	bool resp_secret;
+	bool resp_fresh;	/* not read yet */
+};
+
+enum crtm_chip_result {
+	CRTM_CHIP_OK,
+	CRTM_CHIP_UNKNOWN,	/* no such opcode */
+	CRTM_CHIP_IGNORED,	/* busy */
+	CRTM_CHIP_NO_WEL,
+	CRTM_CHIP_SHORT,	/* cut off before it was complete */
+	CRTM_CHIP_LOCKED,	/* block protection or a protected region */
+	CRTM_CHIP_ERROR,	/* refused for another reason */
+	CRTM_CHIP_DROPPED,	/* by an injected fault */
+};
+
+/**
+ * struct crtm_chip_event - one chip-select assertion, as traced
+ * @start_us: when chip select fell
+ * @busy_us: how long the chip is busy with it
+ * @addr: physical address, if @has_addr
+ * @len: bytes on the wire, opcode included
+ * @op: opcode
+ * @type, @slot: of an OP1 block, if @has_type
+ * @status: extended status an OP1 block ended with or OP2 showed, if @has_status
+ * @result: enum crtm_chip_result
+ */
+struct crtm_chip_event {
+	u64 start_us;
+	u64 busy_us;
+	u32 addr;
+	u32 len;
+	u8 op;
+	u8 type;
+	u8 slot;
+	u8 status;
+	u8 result;
+	bool has_addr;
+	bool has_type;
+	bool has_status;
+};
+
+/* Injected faults; each strikes once, at the N-th OP1 block from now. */
+enum crtm_chip_fault {
+	CRTM_CHIP_F_STUCK,	/* carried out, then busy until power-on or RESET# */
+	CRTM_CHIP_F_BITFLIP,	/* one bit of the response's last byte is wrong */
+	CRTM_CHIP_F_DROP,	/* the block never arrives */
+	CRTM_CHIP_FAULTS
+};
+
+struct crtm_chip_op;
+
+/* The assertion under way. */
+struct crtm_chip_bus {
+	const struct crtm_chip_op *op;
+	bool selected;
+	bool ignored;
+	u32 n;			/* bytes so far */
+	u32 phys;
+	u8 in[CRTM_CHIP_IN_LEN];
+	u8 page[CRTM_CHIP_PAGE];
+	struct crtm_chip_event ev;
+};
+
+/**
+ * struct crtm_chip - one chip
+ * @id, @id_len, @sfdp, @sfdp_len: what RDID and 5Ah return; a test may replace
+ *	them
+ * @time_scale: percent of the typical times; 0: everything is instant
+ * @cut_in: power fails before the N-th next step of a non-volatile change, 0:
+ *	never. The chip is then off until crtm_chip_power_on().
+ * @nv_steps: steps of non-volatile changes so far
+ * @fault: countdown of each fault, 0: none
+ * @violations: OP1 blocks and whole response reads that came while busy
+ * @busy_ignored: other commands ignored because the chip was busy
+ * @stale_reads: reads of a response that had been read before
+ * @opcount: chip-select assertions by opcode
+ * @trace, @trace_size, @trace_count: ring of events, if the caller gave one, and
+ *	how many were ever recorded
+ *
+ * The rest is the chip's own.
+ */
+struct crtm_chip {
+	const struct crtm_chip_model *model;
+	const struct crtm_chip_ops *ops;
+	void *ctx;
+	u8 *nv_mem;
+	u8 *array;
+	struct crtm_chip_record nv;
+	struct crtm_chip_volatile v;
+	struct crtm_chip_bus bus;
+
+	u8 id[CRTM_CHIP_ID_LEN];
+	u32 id_len;
+	u8 sfdp[CRTM_CHIP_SFDP_LEN];
+	u32 sfdp_len;
+	u32 time_scale;
+	u32 cut_in;
+	u64 nv_steps;
+	u32 fault[CRTM_CHIP_FAULTS];
+	u32 violations;
+	u32 busy_ignored;
+	u32 stale_reads;
+	u32 opcount[256];
+	struct crtm_chip_event *trace;
+	u32 trace_size;
+	u64 trace_count;
+};
+
+/**
+ * crtm_chip_model() - the model of that name
+ * @name: as in struct crtm_chip_model
+ * @len: length of @name
+ *
+ * Return: the model, NULL if there is none.
+ */
+const struct crtm_chip_model *crtm_chip_model(const char *name, size_t len);
+
+/**
+ * crtm_chip_nv_size() - bytes of non-volatile memory that a model needs
+ * @model: the model
+ *
+ * Return: size in bytes, a multiple of 4096.
+ */
+size_t crtm_chip_nv_size(const struct crtm_chip_model *model);
+
+/**
+ * crtm_chip_init() - a chip on a given non-volatile memory, powered off
+ * @chip: storage for it; written wholly
+ * @model: what it is
+ * @nv: its non-volatile memory, crtm_chip_nv_size() bytes. Memory without a
+ *	valid record is a new chip: it gets its device secret and an erased array.
+ * @ops: callbacks; @ctx: their first argument
+ *
+ * Return: 0; -EINVAL if the memory belongs to another model.
+ */
+int crtm_chip_init(struct crtm_chip *chip, const struct crtm_chip_model *model,
+		   void *nv, const struct crtm_chip_ops *ops, void *ctx);
+
+/**
+ * crtm_chip_wipe() - forget every secret in @chip, not those in its memory
+ * @chip: the chip
+ */
+void crtm_chip_wipe(struct crtm_chip *chip);
+
+void crtm_chip_power_on(struct crtm_chip *chip);
+void crtm_chip_power_off(struct crtm_chip *chip);
+void crtm_chip_reset_pin(struct crtm_chip *chip);
+
+/**
+ * crtm_chip_begin() - chip select falls
+ * @chip: the chip
+ */
+void crtm_chip_begin(struct crtm_chip *chip);
+
+/**
+ * crtm_chip_transfer() - bytes on the wire, both ways at once
+ * @chip: the chip
+ * @tx: bytes to the chip, NULL: zeros
+ * @rx: room for the bytes from the chip, NULL: nobody listens
+ * @len: number of bytes
+ */
+void crtm_chip_transfer(struct crtm_chip *chip, const u8 *tx, u8 *rx, size_t len);
+
+/**
+ * crtm_chip_end() - chip select rises: the command is carried out
+ * @chip: the chip
+ */
+void crtm_chip_end(struct crtm_chip *chip);
+
+/**
+ * crtm_chip_event_text() - one line for an event, without end of line
+ * @buf: room for CRTM_CHIP_LINE_LEN bytes
+ * @ev: the event
+ *
+ * Return: length of the text. It holds no data bytes and no key.
+ */
+int crtm_chip_event_text(char *buf, const struct crtm_chip_event *ev);
+
+/**
+ * crtm_chip_state() - key=value lines
+ * @chip: the chip
+ * @buf: room for CRTM_CHIP_STATE_LEN bytes
+ *
+ * Return: length of the text. It holds no data bytes and no key.
+ */
+int crtm_chip_state(struct crtm_chip *chip, char *buf);
+
+#endif /* _CRTM_CHIP_H */
