@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# What the scripts share: where things are, messages, the package list, the private apt folder.
+# Sourced with the name of the calling script in $0.
+
+TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+BUILD=$TREE/build
+CACHE=${CRTM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mtd-crtm}
+# The processor that the guest, its kernels and its tools are for.
+GUEST_ARCH=arm64
+export TREE BUILD CACHE GUEST_ARCH
+
+note()
+{
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+}
+
+die()
+{
+	note "$*"
+	exit 1
+}
+
+# packages SECTION: the rest of each line of that section of scripts/packages
+packages()
+{
+	awk -v s="$1" '!/^#/ && $1 == s { sub(/^[^ \t]+[ \t]+/, ""); print }' "$TREE/scripts/packages"
+}
+
+kernel_versions()
+{
+	packages kernel | awk '{ print $1 }'
+}
+
+# check_kver KVER: stop unless scripts/packages has that kernel
+check_kver()
+{
+	packages kernel | grep -q "^$1[[:space:]]" ||
+		die "no kernel '$1' in scripts/packages (there are: $(kernel_versions | xargs))"
+}
+
+# One process at a time works on the cache; the lock goes with the process.
+lock_cache()
+{
+	mkdir -p "$CACHE"
+	CACHE=$(cd "$CACHE" && pwd -P)
+	exec 9>"$CACHE/lock"
+	if ! flock -n 9; then
+		note "waiting for another run that fills $CACHE"
+		flock 9
+	fi
+	trap 'rm -rf "$CACHE"/tmp.*' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	rm -rf "$CACHE"/tmp.*
+}
+
+# debian_targets FORMAT: the machine's own package indexes that are Debian's, for this release
+debian_targets()
+{
+	local codename
+
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	[ -n "$codename" ] || die "/etc/os-release names no VERSION_CODENAME: this is not Debian"
+	apt-get indextargets --format "\$(ORIGIN)|\$(CODENAME)|$1" \
+		"Created-By: Packages" |
+	awk -F'|' -v c="$codename" '$1 == "Debian" && ($2 == c || $2 == c "-updates" || \
+		$2 == c "-security") { sub(/^[^|]*\|[^|]*\|/, ""); print }' | sort -u
+}
+
+as_root()
+{
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "this needs root, and sudo is not there. Run as root: $*"
+	fi
+}
+
+# A machine that never ran "apt-get update" does not know whose packages it has.
+refresh_machine_apt()
+{
+	[ -n "$(debian_targets x)" ] && return
+	note "reading the package lists of this machine (apt-get update)"
+	# A third party's source may fail; what counts is that Debian's lists are there.
+	as_root apt-get update -q >&2 || true
+	[ -n "$(debian_targets x)" ] ||
+		die "apt on this machine has no source of Debian packages for its own release"
+}
+
+# A private apt folder with an empty status file: it resolves and downloads packages of any
+# architecture by the machine's own Debian sources, and installs nothing.
+setup_apt()
+{
+	local apt=$CACHE/apt host keyring=/usr/share/keyrings/debian-archive-keyring.gpg signed=
+
+	refresh_machine_apt
+	host=$(dpkg --print-architecture)
+	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/none"
+	: >"$apt/status"
+	[ -e "$keyring" ] && signed="[signed-by=$keyring] "
+	# shellcheck disable=SC2016 # apt's own expansion
+	debian_targets '$(REPO_URI) $(RELEASE) $(COMPONENT)' |
+		sed "s|^|deb $signed|" >"$apt/sources.list"
+	# The hooks of the machine's configuration serve the machine's own package state.
+	cat >"$apt/main.conf" <<-END
+	$([ -e /etc/apt/apt.conf ] && echo '#include "/etc/apt/apt.conf";')
+	#clear APT::Update::Pre-Invoke;
+	#clear APT::Update::Post-Invoke;
+	#clear APT::Update::Post-Invoke-Success;
+	#clear DPkg::Post-Invoke;
+	#clear Acquire::IndexTargets::deb::DEP-11;
+	END
+	cat >"$apt/apt.conf" <<-END
+	Dir::State "$apt/state";
+	Dir::State::status "$apt/status";
+	Dir::Cache "$apt/cache";
+	Dir::Etc::main "$apt/main.conf";
+	Dir::Etc::sourcelist "$apt/sources.list";
+	Dir::Etc::sourceparts "-";
+	Dir::Etc::preferences "-";
+	Dir::Etc::preferencesparts "$apt/none";
+	APT::Architecture "$host";
+	APT::Architectures { "$host"; "$GUEST_ARCH"; };
+	APT::Sandbox::User "root";
+	APT::Install-Recommends "false";
+	Acquire::Languages "none";
+	Acquire::Retries "3";
+	END
+	export APT_CONFIG=$apt/apt.conf
+	# Lists of the last hours will do; a stale one shows as a failed download.
+	if [ -z "$(find "$apt/updated" -mmin -360 2>/dev/null)" ] ||
+	   ! cmp -s "$apt/sources.list" "$apt/updated"; then
+		note "reading Debian's package lists"
+		apt-get update -q "${APT_QUIET[@]}" >&2 || die "apt-get update failed"
+		cp "$apt/sources.list" "$apt/updated"
+	fi
+}
+
+# Progress on a terminal, a line a file elsewhere.
+APT_QUIET=()
+[ -t 2 ] || APT_QUIET=(-o quiet::NoProgress=1)
+
+# download PACKAGE[:ARCH]=VERSION…: into $CACHE/deb, unless it is there already; prints the paths
+download()
+{
+	_download apt-get download "$@"
+}
+
+# download_closure ARCH PACKAGE…: the packages with all that they depend on
+download_closure()
+{
+	local arch=$1
+
+	shift
+	_download apt-get install -y -o APT::Architecture="$arch" "$@"
+}
+
+_download()
+{
+	local uris tmp uri file missing=() all=() size=0 n arg=()
+
+	uris=$("$@" --print-uris -q) || die "apt cannot resolve: $*"
+	mkdir -p "$CACHE/deb"
+	while read -r uri file n _; do
+		case $uri in \'*) ;; *) continue ;; esac
+		all+=("$CACHE/deb/$file")
+		[ -e "$CACHE/deb/$file" ] && continue
+		missing+=("$file")
+		size=$((size + n))
+	done <<<"$uris"
+	[ "${#all[@]}" -gt 0 ] || die "apt found nothing for: $*"
+	if [ "${#missing[@]}" -gt 0 ]; then
+		note "downloading ${#missing[@]} packages, $(((size + 999999) / 1000000)) MB"
+		tmp=$(mktemp -d "$CACHE/tmp.XXXXXX")
+		for file in "${missing[@]}"; do
+			arg+=("$(_package_of "$file")")
+		done
+		if ! (cd "$tmp" && apt-get download -q "${APT_QUIET[@]}" "${arg[@]}" >&2); then
+			rm -f "$CACHE/apt/updated"
+			die "download failed; run it again (the package lists may have been stale)"
+		fi
+		for file in "${missing[@]}"; do
+			[ -e "$tmp/$file" ] || die "apt did not deliver $file"
+		done
+		mv "$tmp"/*.deb "$CACHE/deb/"
+		rm -rf "$tmp"
+	fi
+	printf '%s\n' "${all[@]}"
+}
+
+# name_version_arch.deb, as apt names what it downloads, back to name:arch=version
+_package_of()
+{
+	local f=${1%.deb} name version arch
+
+	name=${f%%_*}
+	arch=${f##*_}
+	version=${f#*_}
+	version=${version%_*}
+	printf '%s%s=%s\n' "$name" "$([ "$arch" = all ] || echo ":$arch")" "${version//%3a/:}"
+}
