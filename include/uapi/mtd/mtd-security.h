@@ -21,6 +21,8 @@
  *               buffer is too small
  *   E2BIG, EFAULT, ENOMEM  as copy_struct_from_user()
  *   EINTR       a signal before the first byte
+ *   EBUSY, EIO  an earlier block timed out or failed, and the chip was not seen
+ *               ready since
  *   ENODEV      the device is gone
  */
 #ifndef _UAPI_MTD_SECURITY_H
