@@ -25,7 +25,7 @@ die()
 # packages SECTION: the rest of each line of that section of scripts/packages
 packages()
 {
-	awk -v s="$1" '!/^#/ && $1 == s { sub(/^[^ \t]+[ \t]+/, ""); print }' "$TREE/scripts/packages"
+	sed -n "s/^$1[[:space:]]\+//p" "$TREE/scripts/packages"
 }
 
 kernel_versions()

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+#
+# The commands of this project; "make" alone lists them.
+
+# The kernel that the demonstration and "modules" take, as scripts/packages names it.
+KVER ?= 6.1
+# A header that replaces include/linux/mtd/crtm-commands.h in modules and tools.
+ifneq ($(CRTM_COMMANDS),)
+override CRTM_COMMANDS := $(abspath $(CRTM_COMMANDS))
+export CRTM_COMMANDS
+endif
+
+CRTM_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mtd-crtm
+export CRTM_CACHE
+
+B := $(CURDIR)/build
+SYSROOT := $(CRTM_CACHE)/sysroot/arm64
+
+# Libraries first. The server runs on the host alone.
+HOST_TOOLS := lib common crtmctl crtm-agentd crtm-kms
+ARM64_TOOLS := lib common crtmctl crtm-agentd testing/shim
+HOST_VARS := O=$(B)/host CPPFLAGS=-I$(B)/commands
+ARM64_VARS := O=$(B)/arm64 CPPFLAGS=-I$(B)/commands AR=aarch64-linux-gnu-ar \
+	CC="aarch64-linux-gnu-gcc --sysroot=$(SYSROOT)"
+SELFTESTS_VARS := O=$(B)/arm64 CRTM_CPPFLAGS=-I$(B)/commands \
+	KSELFTEST=$(CRTM_CACHE)/kernel/$(KVER)/source/tools/testing/selftests
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+##
+##   make demo               show the whole thing in an emulated board
+##   make check              all tests, as the CI runs them
+##   make check-all          those, and the user space under sanitizers
+##
+demo: tools modules
+	@scripts/demo $(KVER)
+
+check:
+	@scripts/check
+
+check-all:
+	@scripts/check-all
+
+##   make modules            build mtd.ko, spi-nor.ko, the emulated chip: build/KVER
+##   make tools              build the tools and the server: build/host, build/arm64
+##   make guest              a shell in the guest
+##
+setup:
+	@scripts/setup
+
+modules: setup
+	@scripts/fetch $(KVER)
+	@scripts/build-modules $(KVER)
+
+tools: setup commands
+	@scripts/sysroot arm64
+	@scripts/fetch $(KVER)
+	@for t in $(HOST_TOOLS); do \
+		$(MAKE) -s --no-print-directory -C tools/$$t $(HOST_VARS) all || exit; done
+	@for t in $(ARM64_TOOLS); do \
+		$(MAKE) -s --no-print-directory -C tools/$$t $(ARM64_VARS) all || exit; done
+	@$(MAKE) -s --no-print-directory -C tools/testing/selftests/mtd $(SELFTESTS_VARS) all
+
+# First on the include path, so that a change of the command set rebuilds what reads it.
+commands: from = $(or $(CRTM_COMMANDS),include/linux/mtd/crtm-commands.h)
+commands: to = $(B)/commands/linux/mtd/crtm-commands.h
+commands:
+	@mkdir -p $(dir $(to))
+	@cmp -s $(from) $(to) || cp $(from) $(to)
+
+guest: modules tools
+	@scripts/guest -k $(KVER)
+
+##   make clean              remove build/
+##   make distclean          and the cache of packages, kernels and libraries
+##
+clean:
+	rm -rf $(B)
+
+distclean: clean
+	rm -rf $(CRTM_CACHE)
+
+##   KVER=6.1|6.12           the kernel
+##   CRTM_COMMANDS=FILE      a header with another command set
+##   CRTM_CACHE=FOLDER       the cache, default ~/.cache/mtd-crtm
+
+.PHONY: help demo check check-all setup modules tools commands guest clean distclean
