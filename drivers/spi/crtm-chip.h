@@ -13,17 +13,15 @@
 #ifndef _CRTM_CHIP_H
 #define _CRTM_CHIP_H
 
-#ifdef __KERNEL__
 #include <linux/types.h>
-#else
+#ifndef __KERNEL__
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
 #endif
 
 #include <linux/mtd/crtm-commands.h>
@@ -256,7 +254,7 @@ struct crtm_chip {
 	u32 opcount[256];
 	struct crtm_chip_event *trace;
 	u32 trace_size;
-	u64 trace_count;
+	u32 trace_count;
 };
 
 /**

@@ -1,0 +1,857 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Emulated secure SPI NOR flash: SPI controllers with a chip behind each.
+ *
+ * Every chip is a platform device crtm-emu.N whose driver registers an SPI
+ * controller, as on a board: flash drivers, spidev and the SPI core see nothing
+ * special. The chip's logic is crtm-chip.c; attributes of the platform device
+ * look behind the drivers' back. See Documentation/emulated-chip.rst.
+ *
+ * The non-volatile memory belongs to the module, not to the bound driver: it
+ * outlives unbinding, and with nv_phys= the machine.
+ */
+#include <crypto/hash.h>
+#include <linux/device.h>
+#include <linux/io.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/platform_device.h>
+#include <linux/pm.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/spi/spi.h>
+#include <linux/spi/spi-mem.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+#include <linux/vmalloc.h>
+
+#include "crtm-chip.h"
+
+#define EMU_NAME		"crtm-emu"
+#define EMU_MAX_CHIPS		16
+#define EMU_MAX_NO_ADDR		8	/* data bytes without address, ctrl `mem` */
+#define EMU_MAX_TRACE		1000000
+
+static char *chips = "mt25qu128-authenta";
+module_param(chips, charp, 0444);
+MODULE_PARM_DESC(chips, "model[:ctrl[:driver]],... (ctrl: spi or mem; driver: spi-nor or spidev)");
+
+static unsigned long long nv_phys;
+module_param(nv_phys, ullong, 0444);
+MODULE_PARM_DESC(nv_phys, "physical address of memory for the non-volatile state");
+
+static unsigned long nv_size;
+module_param(nv_size, ulong, 0444);
+MODULE_PARM_DESC(nv_size, "its size in bytes; 0: ordinary memory");
+
+static unsigned int trace_size = 65536;
+module_param(trace_size, uint, 0444);
+MODULE_PARM_DESC(trace_size, "operations that the trace of a chip holds");
+
+/* What a platform device is told */
+struct emu_config {
+	const struct crtm_chip_model *model;
+	void *nv;
+	bool mem;
+	char modalias[SPI_NAME_SIZE];
+};
+
+/* One chip-select assertion that the controller will fail */
+struct emu_eio {
+	u32 count;	/* at the count-th with that opcode, 0: never */
+	u8 op;
+};
+
+/**
+ * struct emu - a bound chip with its controller
+ * @chip: the chip
+ * @lock: held over every call on @chip and for the members below
+ * @ctlr: its controller
+ * @hmac: HMAC-SHA-256 of the kernel's crypto
+ * @sha256: SHA-256 of the kernel's crypto
+ * @off_in_suspend: the chip loses power in system suspend
+ * @suspended: it did
+ * @eio_before: fail before the bytes went to the chip
+ * @eio_after: fail after the bytes went to the chip
+ * @content: binary attribute, the array
+ * @sfdp: binary attribute, the SFDP area
+ * @trace: binary attribute, the trace as text
+ */
+struct emu {
+	struct crtm_chip chip;
+	struct mutex lock; /* see above */
+	struct spi_controller *ctlr;
+	struct crypto_shash *hmac;
+	struct crypto_shash *sha256;
+	bool off_in_suspend;
+	bool suspended;
+	struct emu_eio eio_before;
+	struct emu_eio eio_after;
+	struct bin_attribute content;
+	struct bin_attribute sfdp;
+	struct bin_attribute trace;
+};
+
+static struct platform_device *emu_devs[EMU_MAX_CHIPS];
+static struct emu_config emu_configs[EMU_MAX_CHIPS];
+static unsigned int emu_count;
+static void *emu_nv;
+
+/* Callbacks of the chip */
+
+static u64 emu_time_us(void *ctx)
+{
+	return ktime_to_us(ktime_get());
+}
+
+static int emu_hmac(void *ctx, const u8 *key, size_t key_len, const u8 *data,
+		    size_t len, u8 *mac)
+{
+	struct emu *emu = ctx;
+	int ret;
+
+	ret = crypto_shash_setkey(emu->hmac, key, key_len);
+	if (ret)
+		return ret;
+	return crypto_shash_tfm_digest(emu->hmac, data, len, mac);
+}
+
+static int emu_sha256(void *ctx, const u8 *data, size_t len, u8 *digest)
+{
+	struct emu *emu = ctx;
+
+	return crypto_shash_tfm_digest(emu->sha256, data, len, digest);
+}
+
+static void emu_random(void *ctx, u8 *buf, size_t len)
+{
+	get_random_bytes(buf, len);
+}
+
+static const struct crtm_chip_ops emu_chip_ops = {
+	.time_us = emu_time_us,
+	.hmac = emu_hmac,
+	.sha256 = emu_sha256,
+	.random = emu_random,
+};
+
+/* The controllers */
+
+static bool emu_fails(struct emu_eio *eio, u8 op)
+{
+	return eio->count && eio->op == op && !--eio->count;
+}
+
+/* A plain controller: takes transfers of any length. */
+static int emu_transfer_one_message(struct spi_controller *ctlr, struct spi_message *msg)
+{
+	struct emu *emu = spi_controller_get_devdata(ctlr);
+	struct spi_transfer *first, *xfer;
+	u8 op = 0;
+
+	first = list_first_entry(&msg->transfers, struct spi_transfer, transfer_list);
+	if (first->tx_buf && first->len)
+		op = *(const u8 *)first->tx_buf;
+
+	mutex_lock(&emu->lock);
+	msg->status = emu_fails(&emu->eio_before, op) ? -EIO : 0;
+	if (!msg->status) {
+		crtm_chip_begin(&emu->chip);
+		list_for_each_entry(xfer, &msg->transfers, transfer_list) {
+			crtm_chip_transfer(&emu->chip, xfer->tx_buf, xfer->rx_buf, xfer->len);
+			msg->actual_length += xfer->len;
+			if (xfer->cs_change && !list_is_last(&xfer->transfer_list,
+							     &msg->transfers)) {
+				crtm_chip_end(&emu->chip);
+				crtm_chip_begin(&emu->chip);
+			}
+		}
+		crtm_chip_end(&emu->chip);
+		if (emu_fails(&emu->eio_after, op))
+			msg->status = -EIO;
+	}
+	mutex_unlock(&emu->lock);
+	spi_finalize_current_message(ctlr);
+	return 0;
+}
+
+/*
+ * A controller made for memories, like cadence-quadspi: it claims to support
+ * every operation, and then cannot send or receive more than a few bytes
+ * without an address phase.
+ */
+static int emu_exec_op(struct spi_mem *mem, const struct spi_mem_op *op)
+{
+	struct emu *emu = spi_controller_get_devdata(mem->spi->controller);
+	u8 addr[sizeof(op->addr.val)];
+	u8 opcode = op->cmd.opcode;
+	int ret = 0;
+	u8 i;
+
+	if (!op->addr.nbytes && op->data.nbytes > EMU_MAX_NO_ADDR)
+		return -EINVAL;
+	if (op->addr.nbytes > sizeof(addr))
+		return -EINVAL;
+	for (i = 0; i < op->addr.nbytes; i++)
+		addr[i] = op->addr.val >> (8 * (op->addr.nbytes - 1 - i));
+
+	mutex_lock(&emu->lock);
+	if (emu_fails(&emu->eio_before, opcode)) {
+		ret = -EIO;
+		goto unlock;
+	}
+	crtm_chip_begin(&emu->chip);
+	crtm_chip_transfer(&emu->chip, &opcode, NULL, 1);
+	crtm_chip_transfer(&emu->chip, addr, NULL, op->addr.nbytes);
+	crtm_chip_transfer(&emu->chip, NULL, NULL, op->dummy.nbytes);
+	if (op->data.dir == SPI_MEM_DATA_IN)
+		crtm_chip_transfer(&emu->chip, NULL, op->data.buf.in, op->data.nbytes);
+	else if (op->data.dir == SPI_MEM_DATA_OUT)
+		crtm_chip_transfer(&emu->chip, op->data.buf.out, NULL, op->data.nbytes);
+	crtm_chip_end(&emu->chip);
+	if (emu_fails(&emu->eio_after, opcode))
+		ret = -EIO;
+unlock:
+	mutex_unlock(&emu->lock);
+	return ret;
+}
+
+static const struct spi_controller_mem_ops emu_mem_ops = {
+	.exec_op = emu_exec_op,
+};
+
+/* Attributes */
+
+/* Newer kernels hand the attribute over as const: take what read() takes. */
+#define EMU_BIN_ATTR								\
+	typeof(__builtin_choose_expr(						\
+		__same_type(((struct bin_attribute *)NULL)->read,		\
+			    ssize_t (*)(struct file *, struct kobject *,	\
+					struct bin_attribute *, char *,		\
+					loff_t, size_t)),			\
+		(struct bin_attribute *)NULL,					\
+		(const struct bin_attribute *)NULL))
+
+static struct emu *kobj_to_emu(struct kobject *kobj)
+{
+	return dev_get_drvdata(kobj_to_dev(kobj));
+}
+
+static ssize_t content_read(struct file *file, struct kobject *kobj, EMU_BIN_ATTR attr,
+			    char *buf, loff_t off, size_t count)
+{
+	struct emu *emu = kobj_to_emu(kobj);
+
+	mutex_lock(&emu->lock);
+	count = memory_read_from_buffer(buf, count, &off, emu->chip.array,
+					emu->chip.model->size);
+	mutex_unlock(&emu->lock);
+	return count;
+}
+
+static ssize_t content_write(struct file *file, struct kobject *kobj, EMU_BIN_ATTR attr,
+			     char *buf, loff_t off, size_t count)
+{
+	struct emu *emu = kobj_to_emu(kobj);
+
+	if (off < 0 || off >= emu->chip.model->size)
+		return -EFBIG;
+	count = min_t(size_t, count, emu->chip.model->size - off);
+	mutex_lock(&emu->lock);
+	memcpy(emu->chip.array + off, buf, count);
+	mutex_unlock(&emu->lock);
+	return count;
+}
+
+static ssize_t sfdp_read(struct file *file, struct kobject *kobj, EMU_BIN_ATTR attr,
+			 char *buf, loff_t off, size_t count)
+{
+	struct emu *emu = kobj_to_emu(kobj);
+
+	mutex_lock(&emu->lock);
+	count = memory_read_from_buffer(buf, count, &off, emu->chip.sfdp, emu->chip.sfdp_len);
+	mutex_unlock(&emu->lock);
+	return count;
+}
+
+/* A write ends the area where it ends itself. */
+static ssize_t sfdp_write(struct file *file, struct kobject *kobj, EMU_BIN_ATTR attr,
+			  char *buf, loff_t off, size_t count)
+{
+	struct emu *emu = kobj_to_emu(kobj);
+
+	if (off < 0 || off >= CRTM_CHIP_SFDP_LEN || count > CRTM_CHIP_SFDP_LEN - off)
+		return -EFBIG;
+	mutex_lock(&emu->lock);
+	memcpy(emu->chip.sfdp + off, buf, count);
+	emu->chip.sfdp_len = off + count;
+	mutex_unlock(&emu->lock);
+	return count;
+}
+
+/*
+ * Lines of one length, padded in front, so that an offset is a line. Reading
+ * while operations run is fine until the ring overflows.
+ */
+static ssize_t trace_read(struct file *file, struct kobject *kobj, EMU_BIN_ATTR attr,
+			  char *buf, loff_t off, size_t count)
+{
+	struct emu *emu = kobj_to_emu(kobj);
+	char text[CRTM_CHIP_LINE_LEN], line[CRTM_CHIP_LINE_LEN + 1];
+	u64 index = off;
+	u32 skip = do_div(index, CRTM_CHIP_LINE_LEN);
+	size_t done = 0, n;
+	u32 first;
+
+	mutex_lock(&emu->lock);
+	first = emu->chip.trace_count > trace_size ? emu->chip.trace_count - trace_size : 0;
+	for (; done < count && index < emu->chip.trace_count - first; index++) {
+		crtm_chip_event_text(text, &emu->chip.trace[(u32)(first + index) % trace_size]);
+		snprintf(line, sizeof(line), "%*s\n", CRTM_CHIP_LINE_LEN - 1, text);
+		n = min_t(size_t, CRTM_CHIP_LINE_LEN - skip, count - done);
+		memcpy(buf + done, line + skip, n);
+		done += n;
+		skip = 0;
+	}
+	mutex_unlock(&emu->lock);
+	return done;
+}
+
+static ssize_t trace_write(struct file *file, struct kobject *kobj, EMU_BIN_ATTR attr,
+			   char *buf, loff_t off, size_t count)
+{
+	struct emu *emu = kobj_to_emu(kobj);
+
+	mutex_lock(&emu->lock);
+	emu->chip.trace_count = 0;
+	mutex_unlock(&emu->lock);
+	return count;
+}
+
+static ssize_t id_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%*phN\n", (int)emu->chip.id_len, emu->chip.id);
+}
+
+static ssize_t id_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			size_t count)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+	size_t n = strcspn(buf, "\n");
+	u8 id[CRTM_CHIP_ID_LEN];
+
+	if (n % 2 || n / 2 > sizeof(id) || hex2bin(id, buf, n / 2))
+		return -EINVAL;
+	mutex_lock(&emu->lock);
+	memcpy(emu->chip.id, id, n / 2);
+	emu->chip.id_len = n / 2;
+	mutex_unlock(&emu->lock);
+	return count;
+}
+static DEVICE_ATTR_RW(id);
+
+static ssize_t power_cycle_store(struct device *dev, struct device_attribute *attr,
+				 const char *buf, size_t count)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+
+	mutex_lock(&emu->lock);
+	crtm_chip_power_off(&emu->chip);
+	crtm_chip_power_on(&emu->chip);
+	mutex_unlock(&emu->lock);
+	return count;
+}
+static DEVICE_ATTR_WO(power_cycle);
+
+static ssize_t reset_pin_store(struct device *dev, struct device_attribute *attr,
+			       const char *buf, size_t count)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+
+	mutex_lock(&emu->lock);
+	crtm_chip_reset_pin(&emu->chip);
+	mutex_unlock(&emu->lock);
+	return count;
+}
+static DEVICE_ATTR_WO(reset_pin);
+
+static ssize_t time_scale_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%u\n", emu->chip.time_scale);
+}
+
+static ssize_t time_scale_store(struct device *dev, struct device_attribute *attr,
+				const char *buf, size_t count)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+	u32 scale;
+	int ret;
+
+	ret = kstrtou32(buf, 0, &scale);
+	if (ret)
+		return ret;
+	mutex_lock(&emu->lock);
+	emu->chip.time_scale = scale;
+	mutex_unlock(&emu->lock);
+	return count;
+}
+static DEVICE_ATTR_RW(time_scale);
+
+static ssize_t power_off_in_suspend_show(struct device *dev, struct device_attribute *attr,
+					 char *buf)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%d\n", emu->off_in_suspend);
+}
+
+static ssize_t power_off_in_suspend_store(struct device *dev, struct device_attribute *attr,
+					  const char *buf, size_t count)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+	bool off;
+	int ret;
+
+	ret = kstrtobool(buf, &off);
+	if (ret)
+		return ret;
+	mutex_lock(&emu->lock);
+	emu->off_in_suspend = off;
+	mutex_unlock(&emu->lock);
+	return count;
+}
+static DEVICE_ATTR_RW(power_off_in_suspend);
+
+static ssize_t opcodes_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+	int i, n = 0;
+
+	mutex_lock(&emu->lock);
+	for (i = 0; i < ARRAY_SIZE(emu->chip.opcount); i++)
+		if (emu->chip.opcount[i])
+			n += sysfs_emit_at(buf, n, "%02x %u\n", i, emu->chip.opcount[i]);
+	mutex_unlock(&emu->lock);
+	return n;
+}
+
+static ssize_t opcodes_store(struct device *dev, struct device_attribute *attr,
+			     const char *buf, size_t count)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+
+	mutex_lock(&emu->lock);
+	memset(emu->chip.opcount, 0, sizeof(emu->chip.opcount));
+	mutex_unlock(&emu->lock);
+	return count;
+}
+static DEVICE_ATTR_RW(opcodes);
+
+static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+	int n;
+
+	BUILD_BUG_ON(CRTM_CHIP_STATE_LEN > PAGE_SIZE);
+	mutex_lock(&emu->lock);
+	n = crtm_chip_state(&emu->chip, buf);
+	mutex_unlock(&emu->lock);
+	return n;
+}
+static DEVICE_ATTR_RO(state);
+
+static const char * const emu_faults[CRTM_CHIP_FAULTS] = {
+	[CRTM_CHIP_F_STUCK] = "stuck",
+	[CRTM_CHIP_F_BITFLIP] = "bitflip",
+	[CRTM_CHIP_F_DROP] = "drop",
+};
+
+static ssize_t fault_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+	int i, n = 0;
+
+	mutex_lock(&emu->lock);
+	for (i = 0; i < CRTM_CHIP_FAULTS; i++)
+		if (emu->chip.fault[i])
+			n += sysfs_emit_at(buf, n, "%s %u\n", emu_faults[i], emu->chip.fault[i]);
+	if (emu->chip.cut_in)
+		n += sysfs_emit_at(buf, n, "power_cut %u\n", emu->chip.cut_in);
+	if (emu->eio_before.count)
+		n += sysfs_emit_at(buf, n, "eio_before %u %02x\n", emu->eio_before.count,
+				   emu->eio_before.op);
+	if (emu->eio_after.count)
+		n += sysfs_emit_at(buf, n, "eio_after %u %02x\n", emu->eio_after.count,
+				   emu->eio_after.op);
+	mutex_unlock(&emu->lock);
+	return n;
+}
+
+/* "NAME [COUNT [OPCODE]]", or "none" */
+static ssize_t fault_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			   size_t count)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+	unsigned int op = RPMC_OP1_DEFAULT;
+	ssize_t ret = count;
+	char name[16];
+	u32 n = 1;
+	int i;
+
+	if (sscanf(buf, "%15s %u %x", name, &n, &op) < 1 || op > 0xff)
+		return -EINVAL;
+
+	mutex_lock(&emu->lock);
+	i = match_string(emu_faults, CRTM_CHIP_FAULTS, name);
+	if (i >= 0) {
+		emu->chip.fault[i] = n;
+	} else if (!strcmp(name, "power_cut")) {
+		emu->chip.cut_in = n;
+	} else if (!strcmp(name, "eio_before")) {
+		emu->eio_before = (struct emu_eio) { .count = n, .op = op };
+	} else if (!strcmp(name, "eio_after")) {
+		emu->eio_after = (struct emu_eio) { .count = n, .op = op };
+	} else if (!strcmp(name, "none")) {
+		memset(emu->chip.fault, 0, sizeof(emu->chip.fault));
+		emu->chip.cut_in = 0;
+		emu->eio_before.count = 0;
+		emu->eio_after.count = 0;
+	} else {
+		ret = -EINVAL;
+	}
+	mutex_unlock(&emu->lock);
+	return ret;
+}
+static DEVICE_ATTR_RW(fault);
+
+static struct attribute *emu_attrs[] = {
+	&dev_attr_id.attr,
+	&dev_attr_power_cycle.attr,
+	&dev_attr_reset_pin.attr,
+	&dev_attr_time_scale.attr,
+	&dev_attr_power_off_in_suspend.attr,
+	&dev_attr_opcodes.attr,
+	&dev_attr_state.attr,
+	&dev_attr_fault.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(emu);
+
+struct emu_bin_file {
+	struct device *dev;
+	struct bin_attribute *attr;
+};
+
+static void emu_remove_bin_file(void *data)
+{
+	struct emu_bin_file *file = data;
+
+	device_remove_bin_file(file->dev, file->attr);
+}
+
+/* sysfs prints no more than a page at a time from an ordinary attribute. */
+static int emu_add_bin_file(struct device *dev, struct bin_attribute *attr, const char *name,
+			    size_t size)
+{
+	struct emu_bin_file *file;
+	int ret;
+
+	file = devm_kzalloc(dev, sizeof(*file), GFP_KERNEL);
+	if (!file)
+		return -ENOMEM;
+	file->dev = dev;
+	file->attr = attr;
+	sysfs_bin_attr_init(attr);
+	attr->attr.name = name;
+	attr->attr.mode = 0600;
+	attr->size = size;
+	ret = device_create_bin_file(dev, attr);
+	if (ret)
+		return ret;
+	return devm_add_action_or_reset(dev, emu_remove_bin_file, file);
+}
+
+static int emu_add_bin_files(struct device *dev, struct emu *emu)
+{
+	int ret;
+
+	emu->content.read = content_read;
+	emu->content.write = content_write;
+	ret = emu_add_bin_file(dev, &emu->content, "content", emu->chip.model->size);
+	if (ret)
+		return ret;
+	emu->sfdp.read = sfdp_read;
+	emu->sfdp.write = sfdp_write;
+	ret = emu_add_bin_file(dev, &emu->sfdp, "sfdp", 0);
+	if (ret)
+		return ret;
+	emu->trace.read = trace_read;
+	emu->trace.write = trace_write;
+	return emu_add_bin_file(dev, &emu->trace, "trace", 0);
+}
+
+/* The platform driver */
+
+static void emu_free_shash(void *tfm)
+{
+	crypto_free_shash(tfm);
+}
+
+static int emu_alloc_shash(struct device *dev, const char *name, struct crypto_shash **tfm)
+{
+	*tfm = crypto_alloc_shash(name, 0, 0);
+	if (IS_ERR(*tfm))
+		return dev_err_probe(dev, PTR_ERR(*tfm), "no %s\n", name);
+	return devm_add_action_or_reset(dev, emu_free_shash, *tfm);
+}
+
+static void emu_free(void *data)
+{
+	struct emu *emu = data;
+
+	crtm_chip_wipe(&emu->chip);
+	vfree(emu->chip.trace);
+	kfree(emu);
+}
+
+static int emu_probe(struct platform_device *pdev)
+{
+	const struct emu_config *config = dev_get_platdata(&pdev->dev);
+	struct spi_board_info info = { .max_speed_hz = 50000000 };
+	struct device *dev = &pdev->dev;
+	struct crtm_chip_event *trace;
+	struct spi_controller *ctlr;
+	struct emu *emu;
+	int ret;
+
+	emu = kzalloc(sizeof(*emu), GFP_KERNEL);
+	if (!emu)
+		return -ENOMEM;
+	ret = devm_add_action_or_reset(dev, emu_free, emu);
+	if (ret)
+		return ret;
+	mutex_init(&emu->lock);
+	platform_set_drvdata(pdev, emu);
+
+	ret = emu_alloc_shash(dev, "hmac(sha256)", &emu->hmac);
+	if (ret)
+		return ret;
+	ret = emu_alloc_shash(dev, "sha256", &emu->sha256);
+	if (ret)
+		return ret;
+
+	trace = vzalloc(array_size(trace_size, sizeof(*trace)));
+	if (!trace)
+		return -ENOMEM;
+	ret = crtm_chip_init(&emu->chip, config->model, config->nv, &emu_chip_ops, emu);
+	emu->chip.trace = trace;
+	emu->chip.trace_size = trace_size;
+	if (ret)
+		return dev_err_probe(dev, ret, "the memory belongs to another model\n");
+	crtm_chip_power_on(&emu->chip);
+
+	ret = emu_add_bin_files(dev, emu);
+	if (ret)
+		return ret;
+
+	ctlr = devm_spi_alloc_host(dev, 0);
+	if (!ctlr)
+		return -ENOMEM;
+	emu->ctlr = ctlr;
+	spi_controller_set_devdata(ctlr, emu);
+	ctlr->bus_num = -1;
+	ctlr->num_chipselect = 1;
+	if (config->mem)
+		ctlr->mem_ops = &emu_mem_ops;
+	else
+		ctlr->transfer_one_message = emu_transfer_one_message;
+	ret = devm_spi_register_controller(dev, ctlr);
+	if (ret)
+		return ret;
+
+	strscpy(info.modalias, config->modalias, sizeof(info.modalias));
+	if (!spi_new_device(ctlr, &info))
+		return dev_err_probe(dev, -ENODEV, "no SPI device\n");
+	return 0;
+}
+
+static int emu_suspend(struct device *dev)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+	int ret;
+
+	ret = spi_controller_suspend(emu->ctlr);
+	if (ret)
+		return ret;
+	mutex_lock(&emu->lock);
+	emu->suspended = emu->off_in_suspend;
+	if (emu->suspended)
+		crtm_chip_power_off(&emu->chip);
+	mutex_unlock(&emu->lock);
+	return 0;
+}
+
+static int emu_resume(struct device *dev)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+
+	mutex_lock(&emu->lock);
+	if (emu->suspended)
+		crtm_chip_power_on(&emu->chip);
+	emu->suspended = false;
+	mutex_unlock(&emu->lock);
+	return spi_controller_resume(emu->ctlr);
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(emu_pm_ops, emu_suspend, emu_resume);
+
+static struct platform_driver emu_driver = {
+	.probe = emu_probe,
+	.driver = {
+		.name = EMU_NAME,
+		.dev_groups = emu_groups,
+		.pm = pm_sleep_ptr(&emu_pm_ops),
+	},
+};
+
+/* The module */
+
+/* "model[:ctrl[:driver]]" */
+static int emu_parse(char *text, struct emu_config *config)
+{
+	char *model = strsep(&text, ":");
+	char *ctrl = strsep(&text, ":");
+	const char *driver = text ? text : "spi-nor";
+
+	config->model = crtm_chip_model(model, strlen(model));
+	if (!config->model) {
+		pr_err(EMU_NAME ": no such model: %s\n", model);
+		return -EINVAL;
+	}
+	config->mem = ctrl && !strcmp(ctrl, "mem");
+	if (ctrl && !config->mem && strcmp(ctrl, "spi")) {
+		pr_err(EMU_NAME ": no such controller: %s\n", ctrl);
+		return -EINVAL;
+	}
+	/* spidev refuses its own name; this one it knows. */
+	if (!strcmp(driver, "spidev"))
+		driver = "spi-authenta";
+	if (strscpy(config->modalias, driver, sizeof(config->modalias)) < 0)
+		return -EINVAL;
+	return 0;
+}
+
+static int emu_parse_all(void)
+{
+	char *list, *text, *one;
+	int ret = 0;
+
+	list = kstrdup(chips, GFP_KERNEL);
+	if (!list)
+		return -ENOMEM;
+	for (text = list; !ret && (one = strsep(&text, ",")); ) {
+		if (emu_count == EMU_MAX_CHIPS) {
+			ret = -E2BIG;
+			break;
+		}
+		ret = emu_parse(one, &emu_configs[emu_count++]);
+	}
+	kfree(list);
+	return ret;
+}
+
+/* Chip after chip in the memory given, or for each its own. */
+static int emu_alloc_nv(void)
+{
+	size_t at = 0, size;
+	unsigned int i;
+
+	if (nv_size) {
+		emu_nv = memremap(nv_phys, nv_size, MEMREMAP_WB);
+		if (!emu_nv)
+			return -ENOMEM;
+	}
+	for (i = 0; i < emu_count; i++) {
+		size = crtm_chip_nv_size(emu_configs[i].model);
+		if (nv_size && size > nv_size - at) {
+			pr_err(EMU_NAME ": nv_size is too small for %u chips\n", emu_count);
+			return -ENOSPC;
+		}
+		emu_configs[i].nv = nv_size ? emu_nv + at : vzalloc(size);
+		if (!emu_configs[i].nv)
+			return -ENOMEM;
+		at += size;
+	}
+	return 0;
+}
+
+static void emu_free_nv(void)
+{
+	unsigned int i;
+
+	if (emu_nv) {
+		memunmap(emu_nv);
+		return;
+	}
+	for (i = 0; i < emu_count; i++) {
+		if (emu_configs[i].nv)
+			memzero_explicit(emu_configs[i].nv, CRTM_CHIP_NV_HEADER);
+		vfree(emu_configs[i].nv);
+	}
+}
+
+static int __init emu_init(void)
+{
+	unsigned int i;
+	int ret;
+
+	if (!trace_size || trace_size > EMU_MAX_TRACE)
+		return -EINVAL;
+	ret = emu_parse_all();
+	if (ret)
+		return ret;
+	ret = emu_alloc_nv();
+	if (ret)
+		goto free;
+	ret = platform_driver_register(&emu_driver);
+	if (ret)
+		goto free;
+	for (i = 0; i < emu_count; i++) {
+		emu_devs[i] = platform_device_register_data(NULL, EMU_NAME, i, &emu_configs[i],
+							    sizeof(emu_configs[i]));
+		if (IS_ERR(emu_devs[i])) {
+			ret = PTR_ERR(emu_devs[i]);
+			goto unregister;
+		}
+	}
+	return 0;
+
+unregister:
+	while (i--)
+		platform_device_unregister(emu_devs[i]);
+	platform_driver_unregister(&emu_driver);
+free:
+	emu_free_nv();
+	return ret;
+}
+module_init(emu_init);
+
+static void __exit emu_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < emu_count; i++)
+		platform_device_unregister(emu_devs[i]);
+	platform_driver_unregister(&emu_driver);
+	emu_free_nv();
+}
+module_exit(emu_exit);
+
+MODULE_DESCRIPTION("Emulated secure SPI NOR flash");
+MODULE_LICENSE("GPL");
+MODULE_SOFTDEP("pre: sha256 hmac");
