@@ -117,7 +117,7 @@ bool mtd_security_get(struct mtd_security *sec);
 void mtd_security_put(struct mtd_security *sec);
 
 struct mtd_security *mtd_get_security(struct mtd_info *mtd);
-long mtd_security_ioctl(struct file *file, struct mtd_info *mtd,
-			unsigned int cmd, unsigned long arg);
+int mtd_security_ioctl(struct file *file, struct mtd_info *mtd, unsigned int cmd,
+		       unsigned long arg, struct mtd_security **active);
 
 #endif /* _LINUX_MTD_SECURITY_H */

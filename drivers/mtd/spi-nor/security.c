@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Lifetime of a flash bound to the spi-nor driver.
+ *
+ * An open node or a mounted file system keeps the mtd_info in use when the device
+ * is unbound, but not the device. So the flash and its mtd_info live until their
+ * last user is gone; operations don't, and fail with -ENODEV.
+ */
+
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/spi/spi.h>
+#include <linux/spi/spi-mem.h>
+#include <linux/string.h>
+
+#include "crtm.h"
+#include "security.h"
+
+static struct spi_nor_security *mtd_to_security(struct mtd_info *mtd)
+{
+	return container_of(mtd_to_spi_nor(mtd), struct spi_nor_security, nor);
+}
+
+#define SPI_NOR_MTD_OP(op, params, args)				\
+static int spi_nor_guarded##op params					\
+{									\
+	struct spi_nor_security *flash = mtd_to_security(mtd);		\
+	int ret = -ENODEV;						\
+									\
+	down_read(&flash->removal);					\
+	if (!flash->gone)						\
+		ret = flash->ops.op args;				\
+	up_read(&flash->removal);					\
+									\
+	return ret;							\
+}
+SPI_NOR_MTD_OPS(SPI_NOR_MTD_OP)
+#undef SPI_NOR_MTD_OP
+
+/* An mtd_info without a device must not keep the system from sleeping. */
+static int spi_nor_security_suspend(struct mtd_info *mtd)
+{
+	struct spi_nor_security *flash = mtd_to_security(mtd);
+	int ret = 0;
+
+	down_read(&flash->removal);
+	if (!flash->gone)
+		ret = flash->suspend(mtd);
+	up_read(&flash->removal);
+
+	return ret;
+}
+
+static void spi_nor_security_resume(struct mtd_info *mtd)
+{
+	struct spi_nor_security *flash = mtd_to_security(mtd);
+
+	down_read(&flash->removal);
+	if (!flash->gone)
+		flash->resume(mtd);
+	up_read(&flash->removal);
+}
+
+static void spi_nor_security_release(struct kref *ref)
+{
+	struct spi_nor_security *flash = container_of(ref, struct spi_nor_security, ref);
+
+	if (flash->sec.master)
+		mtd_security_unregister(&flash->sec);
+	kfree(flash->eraseregions);
+	kfree(flash->name);
+	kfree(flash);
+}
+
+static void spi_nor_security_put(void *data)
+{
+	struct spi_nor_security *flash = data;
+
+	kref_put(&flash->ref, spi_nor_security_release);
+}
+
+static int spi_nor_security_get_device(struct mtd_info *mtd)
+{
+	struct spi_nor_security *flash = mtd_to_security(mtd_get_master(mtd));
+
+	if (READ_ONCE(flash->sec.dead) || !try_module_get(flash->owner))
+		return -ENODEV;
+	kref_get(&flash->ref);
+	return 0;
+}
+
+static void spi_nor_security_put_device(struct mtd_info *mtd)
+{
+	struct spi_nor_security *flash = mtd_to_security(mtd_get_master(mtd));
+
+	module_put(flash->owner);
+	spi_nor_security_put(flash);
+}
+
+/**
+ * spi_nor_security_alloc() - make the flash that a device gets bound to
+ * @spimem: the device
+ *
+ * Return: a flash whose memory goes with the device or with the last user of its
+ * mtd_info, whichever is later, or NULL.
+ */
+struct spi_nor *spi_nor_security_alloc(struct spi_mem *spimem)
+{
+	struct device *controller = spimem->spi->controller->dev.parent;
+	struct spi_nor_security *flash;
+
+	flash = kzalloc(sizeof(*flash), GFP_KERNEL);
+	if (!flash)
+		return NULL;
+
+	kref_init(&flash->ref);
+	init_rwsem(&flash->removal);
+	/* To be known still when the controller is gone. */
+	if (controller && controller->driver)
+		flash->owner = controller->driver->owner;
+
+	/* The first of the device's resources, so it is released last. */
+	if (devm_add_action_or_reset(&spimem->spi->dev, spi_nor_security_put, flash))
+		return NULL;
+
+	return &flash->nor;
+}
+
+/**
+ * spi_nor_security_kill() - the device goes: let nothing use it any more
+ * @nor: a registered flash; calling again does nothing
+ *
+ * Waits for running ioctls and operations. To be called before anything that they
+ * use is released, the users' last writes being done.
+ */
+void spi_nor_security_kill(struct spi_nor *nor)
+{
+	struct spi_nor_security *flash = container_of(nor, struct spi_nor_security, nor);
+
+	mtd_security_kill(&flash->sec);
+
+	down_write(&flash->removal);
+	flash->gone = true;
+	up_write(&flash->removal);
+}
+
+static void spi_nor_security_unbind(void *nor)
+{
+	spi_nor_security_kill(nor);
+}
+
+/**
+ * spi_nor_security_register() - put a scanned flash under this file's care
+ * @nor: flash from spi_nor_security_alloc(); mtd_device_register() comes next
+ *
+ * Return: 0, or a negative errno.
+ */
+int spi_nor_security_register(struct spi_nor *nor)
+{
+	struct spi_nor_security *flash = container_of(nor, struct spi_nor_security, nor);
+	struct mtd_info *mtd = &nor->mtd;
+
+	flash->name = kstrdup(mtd->name, GFP_KERNEL);
+	if (!flash->name)
+		return -ENOMEM;
+	mtd->name = flash->name;
+
+	if (mtd->numeraseregions) {
+		flash->eraseregions = kmemdup(mtd->eraseregions,
+					      mtd->numeraseregions * sizeof(*mtd->eraseregions),
+					      GFP_KERNEL);
+		if (!flash->eraseregions)
+			return -ENOMEM;
+		mtd->eraseregions = flash->eraseregions;
+	}
+
+#define SPI_NOR_MTD_OP(op, ...)						\
+	flash->ops.op = mtd->op;					\
+	if (mtd->op)							\
+		mtd->op = spi_nor_guarded##op;
+	SPI_NOR_MTD_OPS(SPI_NOR_MTD_OP)
+#undef SPI_NOR_MTD_OP
+	flash->suspend = mtd->_suspend;
+	mtd->_suspend = spi_nor_security_suspend;
+	flash->resume = mtd->_resume;
+	mtd->_resume = spi_nor_security_resume;
+	mtd->_get_device = spi_nor_security_get_device;
+	mtd->_put_device = spi_nor_security_put_device;
+
+	if (nor->params->crtm) {
+		/* One lock for the whole chip: what was read of a busy one is wrong. */
+		nor->flags &= ~SNOR_F_RWW;
+		flash->sec.ops = &spi_nor_crtm_ops;
+	}
+	mtd_security_register(&flash->sec, mtd);
+
+	/* The last of the resources so far: released first, also if the probe fails. */
+	return devm_add_action_or_reset(nor->dev, spi_nor_security_unbind, nor);
+}
+
+/**
+ * spi_nor_security_stop() - the device is about to go: no ioctl any more
+ * @nor: a registered flash
+ *
+ * Waits for running ioctls; other operations go on, for users write what they
+ * still hold when mtd_device_unregister() tells them.
+ */
+void spi_nor_security_stop(struct spi_nor *nor)
+{
+	mtd_security_kill(spi_nor_security(nor));
+}
+
+/**
+ * spi_nor_security_lock() - take the mutex of a flash that may be in the middle of
+ *	something
+ * @nor: the flash
+ *
+ * A chip whose command timed out counts as busy until it was seen ready.
+ *
+ * Return: 0 with nor->lock held, or a negative errno without.
+ */
+int spi_nor_security_lock(struct spi_nor *nor)
+{
+	int ret;
+
+	mutex_lock(&nor->lock);
+	ret = spi_nor_crtm_begin(nor);
+	if (ret)
+		mutex_unlock(&nor->lock);
+
+	return ret;
+}
