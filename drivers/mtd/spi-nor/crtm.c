@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The exchange with the security engine of an SPI NOR flash: a block goes out,
+ * the chip works, the response comes back, all under one hold of the flash's
+ * lock, so nobody's response can be another's.
+ */
+#include <linux/delay.h>
+#include <linux/device.h>
+#include <linux/errno.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/mtd/crtm-commands.h>
+#include <linux/mtd/spi-nor.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/spi/spi.h>
+#include <linux/spi/spi-mem.h>
+#include <linux/string.h>
+
+#include "compat.h"
+#include "crtm.h"
+#include "security.h"
+
+/* Poll every eighth of the typical time, but not more often or more rarely. */
+#define CRTM_POLL_DIV		8
+#define CRTM_POLL_MIN_US	50
+#define CRTM_POLL_MAX_US	10000
+/* Up to here the typical time is slept through before the first poll. */
+#define CRTM_FIRST_POLL_US	1000
+
+/*
+ * Controllers with memory operations of their own that were seen on the wire to
+ * send a block as it is, in one chip-select assertion, and nothing of their own
+ * before it. Many say that they can and fail, split, or slip in a write enable:
+ * cadence-quadspi takes 8 bytes without an address, and sends 06h before a
+ * write with one. So one that is not listed gets no block.
+ *
+ * @addr_nbytes: as in struct spi_nor_crtm
+ */
+static const struct {
+	const char *driver;
+	u8 addr_nbytes;
+} crtm_controllers[] = {
+	{ "zynqmp-qspi", 0 },
+	{ "spi-crtm-emu", RPMC_HDR_LEN - 1 },
+};
+
+/* The block less its opcode and @addr_nbytes more comes from the bounce buffer. */
+static struct spi_mem_op crtm_write_op(const struct spi_nor *nor, u8 addr_nbytes,
+				       const u8 *block, u32 len)
+{
+	struct spi_mem_op op =
+		SPI_MEM_OP(SPI_MEM_OP_CMD(block[0], 1),
+			   SPI_MEM_OP_ADDR(addr_nbytes, 0, 1),
+			   SPI_MEM_OP_NO_DUMMY,
+			   SPI_MEM_OP_DATA_OUT(len - 1 - addr_nbytes,
+					       nor->bouncebuf, 1));
+	u8 i;
+
+	for (i = 1; i <= addr_nbytes; i++)
+		op.addr.val = op.addr.val << 8 | block[i];
+	if (!op.data.nbytes)
+		op.data = (typeof(op.data)){ .dir = SPI_MEM_NO_DATA };
+
+	return op;
+}
+
+/*
+ * OP2, one dummy byte, @len bytes into the bounce buffer. The dummy byte is the
+ * address where addresses are needed, elsewhere the first byte read.
+ */
+static struct spi_mem_op crtm_read_op(const struct spi_nor *nor, u8 addr_nbytes,
+				      u8 op2, u32 len)
+{
+	u8 dummy = addr_nbytes ? 1 : 0;
+
+	return (struct spi_mem_op)
+		SPI_MEM_OP(SPI_MEM_OP_CMD(op2, 1),
+			   SPI_MEM_OP_ADDR(dummy, 0, 1),
+			   SPI_MEM_OP_NO_DUMMY,
+			   SPI_MEM_OP_DATA_IN(len + 1 - dummy, nor->bouncebuf, 1));
+}
+
+/* Sent as it is, once: nothing here may split @block or send it again. */
+static int crtm_send(struct spi_nor *nor, const u8 *block, u32 len)
+{
+	u8 addr_nbytes = nor->params->crtm->addr_nbytes;
+	struct spi_mem_op op = crtm_write_op(nor, addr_nbytes, block, len);
+	int ret;
+
+	memcpy(nor->bouncebuf, block + 1 + addr_nbytes, op.data.nbytes);
+	ret = spi_mem_exec_op(nor->spimem, &op);
+	memzero_explicit(nor->bouncebuf, op.data.nbytes);
+	if (ret)
+		dev_dbg(nor->dev, "error %d sending command type %02x\n", ret,
+			block[RPMC_OFF_TYPE]);
+
+	return ret;
+}
+
+/* Response, or with @len 1 the status alone. */
+static int crtm_read(struct spi_nor *nor, u8 *buf, u32 len)
+{
+	const struct spi_nor_crtm *crtm = nor->params->crtm;
+	struct spi_mem_op op = crtm_read_op(nor, crtm->addr_nbytes, crtm->op2, len);
+	int ret;
+
+	ret = spi_mem_exec_op(nor->spimem, &op);
+	if (ret)
+		dev_dbg(nor->dev, "error %d reading %u bytes of response\n", ret, len);
+	else
+		memcpy(buf, nor->bouncebuf + op.data.nbytes - len, len);
+	memzero_explicit(nor->bouncebuf, op.data.nbytes);
+
+	return ret;
+}
+
+/* Return: 1 if the chip is busy, 0 if not, or a negative errno. */
+static int crtm_busy(struct spi_nor *nor)
+{
+	u8 status;
+	int ret;
+
+	if (nor->params->crtm->poll_rdsr) {
+		ret = spi_nor_sr_ready(nor);
+		return ret < 0 ? ret : !ret;
+	}
+
+	ret = crtm_read(nor, &status, 1);
+	return ret ? ret : !!(status & RPMC_STATUS_BUSY);
+}
+
+/*
+ * Sleep until the chip is ready. Not spi_nor_wait_till_ready(): that one spins
+ * for up to 40 s and makes an error of what a refused block leaves in the flag
+ * status register.
+ *
+ * Return: 0, -ETIMEDOUT, or an error of the controller.
+ */
+static int crtm_wait(struct spi_nor *nor, u64 typ_us, u64 max_us)
+{
+	ktime_t deadline = ktime_add_us(ktime_get(), max_us);
+	u32 step = clamp_t(u64, div_u64(typ_us, CRTM_POLL_DIV),
+			   CRTM_POLL_MIN_US, CRTM_POLL_MAX_US);
+	u32 first = typ_us <= CRTM_FIRST_POLL_US ? typ_us : step;
+	bool late = false;
+	int ret;
+
+	if (first)
+		usleep_range(first, first + CRTM_POLL_MIN_US);
+
+	for (;;) {
+		ret = crtm_busy(nor);
+		if (ret <= 0)
+			return ret;
+		/* One poll after the deadline: the sleep may have been long. */
+		if (late)
+			return -ETIMEDOUT;
+		usleep_range(step, step + step / 4);
+		late = ktime_after(ktime_get(), deadline);
+	}
+}
+
+/**
+ * spi_nor_crtm_time() - time that a command takes
+ * @fixed_us: in any case, in us
+ * @us_64k: for each 64 KiB of @range, in us
+ * @range: what it works on, in bytes
+ *
+ * Return: the time in us.
+ */
+u64 spi_nor_crtm_time(u32 fixed_us, u32 us_64k, u32 range)
+{
+	return fixed_us + DIV_ROUND_UP_ULL((u64)us_64k * range, 65536);
+}
+
+/**
+ * spi_nor_crtm_check_response() - is this the response to that block?
+ * @cmd: entry of the command, 00-03 of JESD260 or another
+ * @block: the block that was sent
+ * @resp: @cmd->resp bytes of response
+ *
+ * Return: length of the response in bytes, or -EIO if it belongs to another
+ * block (one that the chip has never taken, or one from before a power loss) or
+ * says more than was read.
+ */
+int spi_nor_crtm_check_response(const struct crtm_command *cmd, const u8 *block,
+				const u8 *resp)
+{
+	u32 len;
+
+	if (resp[0] == RPMC_STATUS_POWER_ON || resp[0] & RPMC_STATUS_BUSY)
+		return -EIO;
+
+	if (cmd->type <= RPMC_REQUEST_COUNTER) {
+		if (cmd->type == RPMC_REQUEST_COUNTER &&
+		    resp[0] == RPMC_STATUS_SUCCESS &&
+		    memcmp(resp + RPMC_RESP_OFF_TAG, block + RPMC_HDR_LEN, RPMC_TAG_LEN))
+			return -EIO;
+		return RPMC_RESP_LEN;
+	}
+
+	len = CRTM_RESP_OVERHEAD + (resp[CRTM_RESP_OFF_LENGTH] << 8 |
+				    resp[CRTM_RESP_OFF_LENGTH + 1]);
+	if (resp[CRTM_RESP_OFF_TYPE] != cmd->type || len > cmd->resp)
+		return -EIO;
+
+	return len;
+}
+
+static const struct crtm_command *crtm_find(const struct spi_nor_crtm *crtm, u8 type)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(crtm->rpmc); i++)
+		if (crtm->rpmc[i].type == type)
+			return &crtm->rpmc[i];
+	for (i = 0; i < crtm->n_crtm; i++)
+		if (crtm->crtm[i].type == type)
+			return &crtm->crtm[i];
+
+	return NULL;
+}
+
+/* Put another response in the place of a key that somebody could read again. */
+static int crtm_replace_response(struct spi_nor *nor)
+{
+	const struct spi_nor_crtm *crtm = nor->params->crtm;
+	const struct crtm_command *cmd = crtm_find(crtm, CRTM_GET_INFO);
+	u8 block[RPMC_HDR_LEN + CRTM_INFO_NONCE_LEN] = { crtm->op1, CRTM_GET_INFO };
+	int ret;
+
+	ret = crtm_send(nor, block, sizeof(block));
+	if (ret)
+		return ret;
+
+	return crtm_wait(nor, cmd->typ_us, cmd->max_us);
+}
+
+/*
+ * What every block leaves to be done once the chip is ready: a refused one must
+ * not make the file system's next write fail.
+ */
+static int crtm_settle(struct spi_nor *nor)
+{
+	struct spi_nor_crtm *crtm = nor->params->crtm;
+	int ret;
+
+	if (crtm->secret) {
+		ret = crtm_replace_response(nor);
+		if (ret)
+			return ret;
+		crtm->secret = false;
+	}
+	if (crtm->clear_errors)
+		crtm->clear_errors(nor);
+	ret = spi_nor_write_disable(nor);
+	if (ret)
+		return ret;
+	crtm->unsettled = false;
+
+	return 0;
+}
+
+/**
+ * spi_nor_crtm_begin() - make sure that the chip listens
+ * @nor: the flash, its lock held
+ *
+ * To be called before any operation, array reads included: after a time-out or
+ * an error of the controller the chip counts as busy until it was seen ready.
+ * Does nothing, and costs nothing, in all other cases.
+ *
+ * Return: 0, or -EBUSY if it was not seen ready within SPI_NOR_CRTM_BUSY_MS.
+ */
+int spi_nor_crtm_begin(struct spi_nor *nor)
+{
+	const struct spi_nor_crtm *crtm = nor->params->crtm;
+
+	if (!crtm || !crtm->unsettled)
+		return 0;
+
+	if (crtm_wait(nor, 0, SPI_NOR_CRTM_BUSY_MS * 1000) || crtm_settle(nor))
+		return -EBUSY;
+
+	return 0;
+}
+
+/* Return: length of the response, or -ETIMEDOUT or -EIO: outcome unknown. */
+static int crtm_run(struct spi_nor *nor, struct crtm_xfer *xfer)
+{
+	struct spi_nor_crtm *crtm = nor->params->crtm;
+	const struct crtm_command *cmd = xfer->cmd;
+	int ret;
+
+	crtm->unsettled = true;
+	crtm->secret = cmd->flags & CRTM_F_SECRET;
+
+	ret = crtm_send(nor, xfer->in, xfer->in_len);
+	if (ret)
+		return -EIO;
+
+	ret = crtm_wait(nor, spi_nor_crtm_time(cmd->typ_us, cmd->typ_us_64k, xfer->range),
+			spi_nor_crtm_time(cmd->max_us, cmd->max_us_64k, xfer->range));
+	if (ret)
+		return ret == -ETIMEDOUT ? -ETIMEDOUT : -EIO;
+
+	ret = crtm_read(nor, xfer->out, cmd->resp);
+	if (!ret)
+		ret = spi_nor_crtm_check_response(cmd, xfer->in, xfer->out);
+
+	/* What fails here is done by whoever takes the lock next. */
+	if (crtm_settle(nor))
+		dev_warn(nor->dev, "security command %02x: chip not settled\n", cmd->type);
+
+	return ret < 0 ? -EIO : ret;
+}
+
+static int crtm_exchange(struct mtd_security *sec, struct crtm_xfer *xfer)
+{
+	struct spi_nor *nor = security_to_spi_nor(sec);
+	unsigned int noio;
+	int ret;
+
+	if (xfer->in_len > SPI_NOR_CRTM_MAX_LEN || xfer->cmd->resp > SPI_NOR_CRTM_MAX_LEN)
+		return -EMSGSIZE;
+
+	/* Calls spi_nor_crtm_begin(). */
+	ret = spi_nor_prep_and_lock(nor);
+	if (ret)
+		return ret;
+
+	if (nor->reg_proto != SNOR_PROTO_1_1_1) {
+		ret = -EOPNOTSUPP;
+		goto unlock;
+	}
+	/* From here to the end nothing heeds one. */
+	if (signal_pending(current)) {
+		ret = -EINTR;
+		goto unlock;
+	}
+
+	/* The SPI core allocates; reclaim could want to write to this flash. */
+	noio = memalloc_noio_save();
+	xfer->sent = true;
+	xfer->result = crtm_run(nor, xfer);
+	memalloc_noio_restore(noio);
+
+	if (xfer->result >= 0) {
+		xfer->out_len = xfer->result;
+		xfer->status = xfer->out[0];
+		xfer->result = 0;
+	} else {
+		memzero_explicit(xfer->out, xfer->cmd->resp);
+	}
+unlock:
+	spi_nor_unlock_and_unprep(nor);
+
+	return ret;
+}
+
+static const struct crtm_command *crtm_command(struct mtd_security *sec, u8 opcode,
+					       u8 type)
+{
+	const struct spi_nor_crtm *crtm = security_to_spi_nor(sec)->params->crtm;
+
+	return opcode == crtm->op1 ? crtm_find(crtm, type) : NULL;
+}
+
+static u64 crtm_max_us(struct mtd_security *sec, const struct crtm_command *cmd,
+		       u32 range)
+{
+	return spi_nor_crtm_time(cmd->max_us, cmd->max_us_64k, range);
+}
+
+static void crtm_info(struct mtd_security *sec, struct mtd_crtm_info *info)
+{
+	struct spi_nor *nor = security_to_spi_nor(sec);
+	const struct spi_nor_crtm *crtm = nor->params->crtm;
+	const struct crtm_command *cmd;
+	unsigned int type;
+
+	info->flags = MTD_CRTM_F_RPMC;
+	if (crtm->n_crtm)
+		info->flags |= MTD_CRTM_F_CRTM;
+	if (crtm->n_crtm && CRTM_REFERENCE)
+		info->flags |= MTD_CRTM_F_REFERENCE;
+	if (crtm->poll_rdsr)
+		info->flags |= MTD_CRTM_F_POLL_RDSR;
+
+	strscpy(info->chip, nor->info->name ?: "unnamed", sizeof(info->chip));
+	strscpy(info->command_set, crtm->n_crtm ? CRTM_COMMAND_SET : "JESD260",
+		sizeof(info->command_set));
+	memcpy(info->id, crtm->id, sizeof(crtm->id));
+	info->id_len = sizeof(crtm->id);
+	info->op1 = crtm->op1;
+	info->op2 = crtm->op2;
+	info->slots = crtm->slots;
+	info->max_hold_ms = SPI_NOR_CRTM_HOLD_MS;
+	info->chip_size = nor->mtd.size;
+
+	for (type = 0; type <= U8_MAX; type++) {
+		cmd = crtm_find(crtm, type);
+		if (!cmd)
+			continue;
+		info->commands[type / 64] |= BIT_ULL(type % 64);
+		if (cmd->class == CRTM_RD)
+			info->read_only[type / 64] |= BIT_ULL(type % 64);
+		info->max_block = max_t(u32, info->max_block, cmd->max);
+		info->max_response = max_t(u32, info->max_response, cmd->resp);
+	}
+}
+
+const struct mtd_security_ops spi_nor_crtm_ops = {
+	.info = crtm_info,
+	.command = crtm_command,
+	.max_us = crtm_max_us,
+	.exchange = crtm_exchange,
+};
+
+/* Would @op go out whole? */
+static bool crtm_supports(const struct spi_nor *nor, struct spi_mem_op op)
+{
+	unsigned int nbytes = op.data.nbytes;
+
+	return spi_mem_supports_op(nor->spimem, &op) &&
+	       !spi_mem_adjust_op_size(nor->spimem, &op) && op.data.nbytes == nbytes;
+}
+
+/**
+ * spi_nor_crtm_probe() - can the controller carry blocks? Whose chip is it?
+ * @nor: the flash, while its parameters are initialised
+ * @crtm: opcodes set; @crtm->addr_nbytes and @crtm->id are filled in
+ *
+ * Costs one operation: not every kernel keeps the ID as it was read.
+ *
+ * Return: 0, -EOPNOTSUPP if not, or an error of the controller.
+ */
+int spi_nor_crtm_probe(struct spi_nor *nor, struct spi_nor_crtm *crtm)
+{
+	const u8 block[RPMC_HDR_LEN] = { crtm->op1 };
+	struct spi_controller *ctlr;
+	const char *driver;
+	unsigned int i;
+	int ret;
+
+	if (!nor->spimem)
+		return -EOPNOTSUPP;
+
+	ctlr = nor->spimem->spi->controller;
+	driver = dev_driver_string(ctlr->dev.parent);
+	if (ctlr->mem_ops && ctlr->mem_ops->exec_op) {
+		for (i = 0; i < ARRAY_SIZE(crtm_controllers); i++)
+			if (!strcmp(driver, crtm_controllers[i].driver))
+				break;
+		if (i == ARRAY_SIZE(crtm_controllers)) {
+			dev_warn(nor->dev,
+				 "no security commands: controller driver %s is not known to send a block in one piece\n",
+				 driver);
+			return -EOPNOTSUPP;
+		}
+		crtm->addr_nbytes = crtm_controllers[i].addr_nbytes;
+	}
+
+	if (!crtm_supports(nor, crtm_write_op(nor, crtm->addr_nbytes, block,
+					      SPI_NOR_CRTM_MAX_LEN)) ||
+	    !crtm_supports(nor, crtm_read_op(nor, crtm->addr_nbytes, crtm->op2,
+					     SPI_NOR_CRTM_MAX_LEN))) {
+		dev_warn(nor->dev,
+			 "no security commands: controller driver %s cannot send %u bytes in one piece\n",
+			 driver, SPI_NOR_CRTM_MAX_LEN);
+		return -EOPNOTSUPP;
+	}
+
+	ret = spi_nor_read_id(nor, 0, 0, nor->bouncebuf, nor->reg_proto);
+	if (!ret)
+		memcpy(crtm->id, nor->bouncebuf, sizeof(crtm->id));
+
+	return ret;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Security commands of SPI NOR flash: JESD260 (rpmc.c), Micron's A-CRTM
+ * (micron-st-crtm.c) and the exchange with the chip that both share (crtm.c).
+ */
+#ifndef __LINUX_MTD_SPI_NOR_CRTM_H
+#define __LINUX_MTD_SPI_NOR_CRTM_H
+
+#include <linux/mtd/rpmc.h>
+#include <linux/mtd/security.h>
+#include <linux/mtd/spi-nor.h>
+#include <linux/types.h>
+
+#include "core.h"
+
+/*
+ * One hold of the flash's lock stays below 2 s: first the wait for a chip that
+ * an earlier time-out left busy, then the command itself.
+ */
+#define SPI_NOR_CRTM_BUSY_MS	400
+#define SPI_NOR_CRTM_HOLD_MS	1500
+
+/* Blocks and responses up to here fit the bounce buffer, which is a page at least. */
+#define SPI_NOR_CRTM_MAX_LEN	512U
+
+/* One line of RPMC_COMMANDS() or CRTM_COMMANDS() as a struct crtm_command. */
+#define SPI_NOR_CRTM_COMMAND(_type, _sym, _name, _class, _flags, _min, _max,	\
+			     _resp, _addr, _len, _unit, _limit, _rsvd, _nrsvd,	\
+			     _typ_us, _max_us, _typ_us_64k, _max_us_64k)	\
+	{									\
+		.name = _name,							\
+		.type = _type,							\
+		.class = _class,						\
+		.flags = _flags,						\
+		.rsvd = _rsvd,							\
+		.nrsvd = _nrsvd,						\
+		.addr = _addr,							\
+		.len = _len,							\
+		.min = _min,							\
+		.max = _max,							\
+		.resp = _resp,							\
+		.unit = _unit,							\
+		.limit = _limit,						\
+		.typ_us = _typ_us,						\
+		.max_us = _max_us,						\
+		.typ_us_64k = _typ_us_64k,					\
+		.max_us_64k = _max_us_64k,					\
+	},
+
+#define SPI_NOR_RPMC_COMMANDS	4
+
+/**
+ * struct spi_nor_crtm - the security engine of one flash
+ * @rpmc: JESD260 commands with the times that this chip's SFDP gives
+ * @crtm: A-CRTM commands, NULL if the chip takes none
+ * @n_crtm: number of entries in @crtm
+ * @clear_errors: clears what a refused command leaves in registers of the
+ *	vendor's own; NULL if there are none. Called with the lock held.
+ * @id: JEDEC ID as read from the chip
+ * @op1: opcode that writes a block
+ * @op2: opcode that reads status and response
+ * @slots: number of monotonic counters
+ * @poll_rdsr: busy shows in the status register, not in OP2's status
+ * @addr_nbytes: so many bytes behind the opcode travel as spi-mem address; 0 on
+ *	controllers that take a block as opcode and data
+ * @unsettled: a block went out and the chip was not seen ready since, or what
+ *	follows a command was not done yet; under the flash's lock
+ * @secret: the chip may hold a key as its response; under the flash's lock
+ */
+struct spi_nor_crtm {
+	struct crtm_command rpmc[SPI_NOR_RPMC_COMMANDS];
+	const struct crtm_command *crtm;
+	unsigned int n_crtm;
+	void (*clear_errors)(struct spi_nor *nor);
+	u8 id[SPI_NOR_MAX_ID_LEN];
+	u8 op1;
+	u8 op2;
+	u8 slots;
+	u8 addr_nbytes;
+	bool poll_rdsr;
+	bool unsettled;
+	bool secret;
+};
+
+extern const struct mtd_security_ops spi_nor_crtm_ops;
+
+/* crtm.c */
+int spi_nor_crtm_begin(struct spi_nor *nor);
+int spi_nor_crtm_probe(struct spi_nor *nor, struct spi_nor_crtm *crtm);
+u64 spi_nor_crtm_time(u32 fixed_us, u32 us_64k, u32 range);
+int spi_nor_crtm_check_response(const struct crtm_command *cmd, const u8 *block,
+				const u8 *resp);
+
+/* rpmc.c */
+int spi_nor_parse_rpmc(struct spi_nor *nor,
+		       const struct sfdp_parameter_header *header);
+int spi_nor_rpmc_parse(struct spi_nor_crtm *crtm, const u8 *table);
+const u8 *spi_nor_sfdp_table(const struct sfdp *sfdp,
+			     const struct sfdp_parameter_header *header,
+			     size_t len);
+const u8 *spi_nor_sfdp_find(const struct sfdp *sfdp, u16 id, size_t len);
+
+/* micron-st-crtm.c; the other two are micron-st.c's */
+void micron_st_nor_crtm_late_init(struct spi_nor *nor, bool authenta);
+int micron_st_nor_read_fsr(struct spi_nor *nor, u8 *fsr);
+void micron_st_nor_clear_fsr(struct spi_nor *nor);
+
+#endif /* __LINUX_MTD_SPI_NOR_CRTM_H */

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Micron Authenta flash: JESD260 and A-CRTM commands.
+ */
+#include <linux/bits.h>
+#include <linux/device.h>
+#include <linux/mtd/crtm-commands.h>
+#include <linux/string.h>
+
+#include "crtm.h"
+
+/* Flag status register: erase, program, protection error */
+#define MT25Q_FSR_ERRORS	(BIT(5) | BIT(4) | BIT(1))
+
+static const struct crtm_command micron_st_nor_crtm_commands[] = {
+	CRTM_COMMANDS(SPI_NOR_CRTM_COMMAND)
+};
+
+/*
+ * A refused block may leave error bits and, with them, the write enable latch
+ * set; the next write would fail for what it did not do.
+ */
+static void micron_st_nor_crtm_clear_errors(struct spi_nor *nor)
+{
+	if (micron_st_nor_read_fsr(nor, nor->bouncebuf) ||
+	    nor->bouncebuf[0] & MT25Q_FSR_ERRORS)
+		micron_st_nor_clear_fsr(nor);
+}
+
+/*
+ * What MTD needs of an Authenta part stands in its table entry, for it must bind
+ * the same whatever its SFDP looks like. So SFDP is parsed on the side, for the
+ * sake of its JESD260 table, and everything else that it says is dropped.
+ */
+static struct spi_nor_crtm *micron_st_nor_crtm_parse_sfdp(struct spi_nor *nor)
+{
+	struct spi_nor_flash_parameter params = *nor->params;
+	enum spi_nor_cmd_ext cmd_ext_type = nor->cmd_ext_type;
+	struct spi_nor_crtm *crtm = NULL;
+	u32 flags = nor->flags;
+
+	if (!spi_nor_parse_sfdp(nor) && nor->params->size == params.size)
+		crtm = nor->params->crtm;
+
+	*nor->params = params;
+	nor->cmd_ext_type = cmd_ext_type;
+	nor->flags = flags;
+
+	return crtm;
+}
+
+/**
+ * micron_st_nor_crtm_late_init() - set up the security commands of a part
+ * @nor: the flash, of Micron or ST
+ * @authenta: the ID bytes read from it are those of an Authenta part
+ *
+ * On any other part of this vendor 9Bh and 96h are interface activation, on-chip
+ * CRC and a register read, whatever SFDP may say; so those get no commands.
+ *
+ * The reference numbering is ours and could do anything on a real part. It is
+ * enabled only where SFDP carries the marker that no real part has.
+ */
+void micron_st_nor_crtm_late_init(struct spi_nor *nor, bool authenta)
+{
+	struct spi_nor_crtm *crtm;
+	const u8 *marker;
+
+	nor->params->crtm = NULL;
+	if (!authenta)
+		return;
+
+	/* What default_init() does for parts that don't skip SFDP. */
+	nor->flags &= ~SNOR_F_HAS_16BIT_SR;
+	nor->params->quad_enable = NULL;
+
+	crtm = micron_st_nor_crtm_parse_sfdp(nor);
+	if (!crtm)
+		return;
+
+	marker = spi_nor_sfdp_find(nor->sfdp, CRTM_MARKER_ID, CRTM_MARKER_LEN);
+	if (!CRTM_REFERENCE ||
+	    (marker && !memcmp(marker, CRTM_MARKER, CRTM_MARKER_LEN))) {
+		crtm->crtm = micron_st_nor_crtm_commands;
+		crtm->n_crtm = ARRAY_SIZE(micron_st_nor_crtm_commands);
+	}
+	crtm->clear_errors = micron_st_nor_crtm_clear_errors;
+	nor->params->crtm = crtm;
+}
