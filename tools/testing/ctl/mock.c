@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Stands in for /dev/mtdN under a program that is being tested (LD_PRELOAD).
+ *
+ * The folder $CRTM_MOCK holds:
+ *   dev/mtdN  a node; lines "key value" change what MTD_CRTM_INFO says: flags,
+ *             slots, offset, size, max_list, hold; "errno NAME" makes
+ *             MTD_CRTM_INFO fail, "open NAME" makes open() fail
+ *   script    one line a block, what becomes of it; "ok" when there is none left:
+ *               ok            accepted, with an answer of the right form
+ *               refuse ST     refused with this status (hex)
+ *               unknown NAME  sent, result -NAME
+ *               unsent        the list stops in front of it
+ *               errno NAME    the whole call fails
+ *               stale         as ok, answering another nonce
+ *               raw HEX       accepted, with this answer
+ *   log       written: "call wr 2", then a line "block HEX" for each block sent
+ *   content   the chip's array, for "measure"
+ * It checks nothing that the kernel checks: what reaches it is what would be sent.
+ */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include <crtm.h>
+
+#include "hex.h"
+
+static int node_fd = -1;
+static char node_path[512];
+
+static FILE *open_file(const char *name, const char *mode)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", getenv("CRTM_MOCK"), name);
+	return fopen(path, mode);
+}
+
+static int error_number(const char *name)
+{
+	int err;
+
+	for (err = 1; err < 256; err++)
+		if (!strcmp(crtm_errno_name(err), name))
+			return err;
+	abort();
+}
+
+/* Value of @key in the node's file; false if it is not there. */
+static bool setting(const char *key, char value[64])
+{
+	FILE *f = fopen(node_path, "r");
+	char name[32];
+	bool found = false;
+
+	while (f && !found && fscanf(f, "%31s %63s", name, value) == 2)
+		found = !strcmp(name, key);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static uint64_t number(const char *key, uint64_t otherwise)
+{
+	char value[64];
+
+	return setting(key, value) ? strtoull(value, NULL, 0) : otherwise;
+}
+
+static int mock_open(const char *path, int flags, mode_t mode)
+{
+	int (*real)(const char *, int, ...) = dlsym(RTLD_NEXT, "open");
+	char value[64];
+
+	if (strncmp(path, "/dev/mtd", 8))
+		return real(path, flags, mode);
+	snprintf(node_path, sizeof(node_path), "%s/dev/%s", getenv("CRTM_MOCK"), path + 5);
+	node_fd = real(node_path, O_RDONLY);
+	if (node_fd < 0)
+		return -1;
+	if (setting("open", value)) {
+		errno = error_number(value);
+		return -1;
+	}
+	/* A character device, as the library demands. */
+	node_fd = real("/dev/null", flags);
+	return node_fd;
+}
+
+__attribute__((visibility("default"))) int open(const char *path, int flags, ...)
+{
+	mode_t mode;
+	va_list ap;
+
+	va_start(ap, flags);
+	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	return mock_open(path, flags, mode);
+}
+
+__attribute__((visibility("default"))) int open64(const char *path, int flags, ...)
+{
+	mode_t mode;
+	va_list ap;
+
+	va_start(ap, flags);
+	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	return mock_open(path, flags, mode);
+}
+
+__attribute__((visibility("default"))) DIR *opendir(const char *name)
+{
+	DIR *(*real)(const char *) = dlsym(RTLD_NEXT, "opendir");
+	char path[512];
+
+	if (strcmp(name, "/dev"))
+		return real(name);
+	snprintf(path, sizeof(path), "%s/dev", getenv("CRTM_MOCK"));
+	return real(path);
+}
+
+static int mock_info(struct mtd_crtm_info *info)
+{
+	static const uint8_t id[] = { 0x20, 0xbb, 0x18, 0x12, 0x00, 0x8c };
+	const struct crtm_command *cmds;
+	char value[64];
+	size_t i, nr;
+
+	if (setting("errno", value)) {
+		errno = error_number(value);
+		return -1;
+	}
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	info->flags = number("flags", MTD_CRTM_F_RPMC | MTD_CRTM_F_CRTM | MTD_CRTM_F_REFERENCE |
+			     MTD_CRTM_F_MASTER);
+	strcpy(info->chip, "mt25qu128abb-authenta");
+	strcpy(info->command_set, CRTM_COMMAND_SET);
+	memcpy(info->id, id, sizeof(id));
+	info->id_len = sizeof(id);
+	info->op1 = RPMC_OP1_DEFAULT;
+	info->op2 = RPMC_OP2_DEFAULT;
+	info->slots = number("slots", 4);
+	info->max_block = 300;
+	info->max_response = 136;
+	info->max_list = number("max_list", 64);
+	info->max_hold_ms = number("hold", 2000);
+	info->chip_size = 16 << 20;
+	info->node_offset = number("offset", 0);
+	info->node_size = number("size", 16 << 20);
+	cmds = crtm_commands(&nr);
+	for (i = 0; i < nr; i++) {
+		if (!cmds[i].rpmc && !(info->flags & MTD_CRTM_F_CRTM))
+			continue;
+		info->commands[cmds[i].type / 64] |= 1ULL << (cmds[i].type % 64);
+		if (cmds[i].class == CRTM_RD)
+			info->read_only[cmds[i].type / 64] |= 1ULL << (cmds[i].type % 64);
+	}
+	return 0;
+}
+
+static void digest_of(uint32_t addr, uint32_t len, uint8_t digest[32])
+{
+	uint8_t *buf = malloc(len);
+	FILE *f = open_file("content", "r");
+
+	if (!buf || !f || fseek(f, addr, SEEK_SET) || fread(buf, 1, len, f) != len ||
+	    !EVP_Digest(buf, len, digest, NULL, EVP_sha256(), NULL))
+		abort();
+	fclose(f);
+	free(buf);
+}
+
+/* An answer of the right form to @block; returns its length. */
+static size_t answer(const uint8_t *block, uint8_t status, bool stale, uint8_t *out)
+{
+	const struct crtm_command *cmd = crtm_command(block[RPMC_OFF_TYPE]);
+	uint8_t slot = block[RPMC_OFF_SLOT];
+	uint8_t *payload = out + CRTM_RESP_OFF_PAYLOAD;
+	size_t len = 0;
+
+	out[0] = status;
+	if (!cmd || cmd->rpmc) {
+		memset(out + 1, 0, RPMC_RESP_LEN - 1);
+		if (cmd && cmd->type == RPMC_REQUEST_COUNTER && status == RPMC_STATUS_SUCCESS) {
+			memcpy(out + RPMC_RESP_OFF_TAG, block + RPMC_HDR_LEN, RPMC_TAG_LEN);
+			out[RPMC_RESP_OFF_TAG] ^= stale;
+			crtm_put_be32(out + RPMC_RESP_OFF_COUNTER, 5 + slot);
+			memset(out + RPMC_RESP_OFF_SIG, 0xaa, RPMC_SIG_LEN);
+		}
+		return RPMC_RESP_LEN;
+	}
+	if (status == RPMC_STATUS_SUCCESS && cmd->type == CRTM_MEASURE) {
+		len = CRTM_MEASURE_PAYLOAD;
+		memcpy(payload, block + CRTM_MEASURE_OFF_NONCE, 40);
+		digest_of(crtm_get_be32(block + CRTM_MEASURE_OFF_ADDR),
+			  crtm_get_be32(block + CRTM_MEASURE_OFF_LEN),
+			  payload + CRTM_MEASURE_OFF_DIGEST);
+	} else if (status == RPMC_STATUS_SUCCESS && cmd->type == CRTM_GET_INFO) {
+		len = CRTM_INFO_OFF_REGION + CRTM_INFO_REGION_LEN;
+		memset(payload, 0, len);
+		memcpy(payload, block + CRTM_INFO_OFF_NONCE, CRTM_INFO_NONCE_LEN);
+		payload[CRTM_INFO_OFF_VERSION + 1] = CRTM_VERSION;
+		payload[CRTM_INFO_OFF_SLOTS] = 4;
+		payload[CRTM_INFO_OFF_REGIONS] = 1;
+		crtm_put_be32(payload + CRTM_INFO_OFF_FLAGS,
+			      CRTM_INFO_F_SESSION | CRTM_INFO_F_ROOT_KEY(0));
+		crtm_put_be32(payload + CRTM_INFO_OFF_POWER_ON, 7);
+		crtm_put_be32(payload + CRTM_INFO_OFF_SEQ, 3);
+		crtm_put_be32(payload + CRTM_INFO_OFF_REGION, 0x10000);
+		crtm_put_be32(payload + CRTM_INFO_OFF_REGION + 4, 1 << 20);
+	}
+	if (len)
+		payload[0] ^= stale;
+	out[CRTM_RESP_OFF_TYPE] = cmd->type;
+	out[CRTM_RESP_OFF_LENGTH] = len >> 8;
+	out[CRTM_RESP_OFF_LENGTH + 1] = len;
+	crtm_put_be32(out + CRTM_RESP_OFF_MC, 5 + slot);
+	memset(payload + len, 0xaa, RPMC_SIG_LEN);
+	return CRTM_RESP_OVERHEAD + len;
+}
+
+/* Take the first line off the script. */
+static void next_line(char verb[16], char arg[1024])
+{
+	static char rest[65536];
+	FILE *f = open_file("script", "r");
+	size_t n = 0;
+
+	strcpy(verb, "ok");
+	arg[0] = '\0';
+	if (!f)
+		return;
+	if (fscanf(f, "%15s", verb) == 1 && fgetc(f) == ' ' && fscanf(f, "%1023s", arg) == 1)
+		fgetc(f);
+	n = fread(rest, 1, sizeof(rest), f);
+	fclose(f);
+	f = open_file("script", "w");
+	fwrite(rest, 1, n, f);
+	fclose(f);
+}
+
+static void log_block(const uint8_t *block, uint32_t len)
+{
+	FILE *f = open_file("log", "a");
+	uint32_t i;
+
+	fprintf(f, "block ");
+	for (i = 0; i < len; i++)
+		fprintf(f, "%02x", block[i]);
+	fprintf(f, "\n");
+	fclose(f);
+}
+
+static int mock_send(bool write, struct mtd_crtm_cmd *cmd)
+{
+	struct mtd_crtm_entry *entries = (void *)(uintptr_t)cmd->entries;
+	char verb[16], arg[1024];
+	struct mtd_crtm_entry *e;
+	const uint8_t *block;
+	uint8_t *out;
+	size_t len;
+	FILE *f;
+
+	f = open_file("log", "a");
+	fprintf(f, "call %s %u\n", write ? "wr" : "rd", cmd->nr);
+	fclose(f);
+	if (cmd->size != sizeof(*cmd) || cmd->flags || !cmd->nr)
+		abort();
+
+	cmd->done = 0;
+	for (e = entries; e < entries + cmd->nr; e++) {
+		block = (const void *)(uintptr_t)e->in;
+		out = (void *)(uintptr_t)e->out;
+		if (e->sent || e->result || e->status || e->reserved || e->out_len < 136)
+			abort();
+		next_line(verb, arg);
+		if (!strcmp(verb, "errno")) {
+			errno = error_number(arg);
+			return -1;
+		}
+		if (!strcmp(verb, "unsent"))
+			return 0;
+		log_block(block, e->in_len);
+		e->sent = 1;
+		if (!strcmp(verb, "unknown")) {
+			e->result = -error_number(arg);
+			e->out_len = 0;
+			return 0;
+		}
+		e->status = RPMC_STATUS_SUCCESS;
+		if (!strcmp(verb, "raw")) {
+			if (hex_decode(arg, out, e->out_len, &len))
+				abort();
+			e->out_len = len;
+		} else {
+			if (!strcmp(verb, "refuse"))
+				e->status = strtoul(arg, NULL, 16);
+			e->out_len = answer(block, e->status, !strcmp(verb, "stale"), out);
+		}
+		cmd->done++;
+		if (e->status != RPMC_STATUS_SUCCESS)
+			return 0;
+	}
+	return 0;
+}
+
+__attribute__((visibility("default"))) int ioctl(int fd, unsigned long request, ...)
+{
+	int (*real)(int, unsigned long, ...) = dlsym(RTLD_NEXT, "ioctl");
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (fd < 0 || fd != node_fd)
+		return real(fd, request, arg);
+	switch (request) {
+	case MTD_CRTM_INFO:
+		return mock_info(arg);
+	case WR_CRTM_CMD:
+		return mock_send(true, arg);
+	case RD_CRTM_CMD:
+		return mock_send(false, arg);
+	}
+	errno = ENOTTY;
+	return -1;
+}
