@@ -59,49 +59,57 @@ static bool is_admin(void)
 	       data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
 }
 
-/* What the block needs and the caller or the node has not; NULL if nothing. */
-static const char *permission_problem(const struct ctl *ctl, const uint8_t *block)
+/* What the block needs and the caller has not; NULL if nothing. */
+static const char *permission_problem(const struct ctl *ctl, const struct mtd_crtm_entry *entry)
 {
-	const struct crtm_command *cmd = crtm_command(block[RPMC_OFF_TYPE]);
+	const uint8_t *block = (const uint8_t *)(uintptr_t)entry->in;
+	const struct crtm_command *cmd;
 
-	if (is_admin())
-		return "the node is not open for writing, or read-only";
-	if (cmd->flags & CRTM_F_ADMIN)
+	if (entry->in_len < RPMC_HDR_LEN || is_admin())
+		return NULL;
+	cmd = crtm_command(block[RPMC_OFF_TYPE]);
+	if (cmd && (cmd->flags & CRTM_F_ADMIN))
 		return "it needs CAP_SYS_ADMIN: run this as root";
-	if ((cmd->flags & CRTM_F_CHIP_WIDE) && !(ctl->info.flags & MTD_CRTM_F_MASTER))
-		return "it concerns the whole chip and this node is a partition: "
-		       "needs CAP_SYS_ADMIN or the chip's own node";
+	if (cmd && (cmd->flags & CRTM_F_CHIP_WIDE) && !(ctl->info.flags & MTD_CRTM_F_MASTER))
+		return "it concerns the whole chip: needs CAP_SYS_ADMIN or the chip's own node";
+	return NULL;
+}
+
+/* The kernel says what is wrong, not with which block: find the one that fits. */
+static const char *find_cause(const struct ctl *ctl, bool write,
+			      const struct mtd_crtm_entry *entries, unsigned int nr, int err,
+			      unsigned int *which)
+{
+	const char *why;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		*which = i;
+		if (crtm_block_problem(&ctl->info, write, (const void *)(uintptr_t)entries[i].in,
+				       entries[i].in_len, &why) == err)
+			return why;
+	}
+	for (i = 0; i < nr && err == -EPERM; i++) {
+		*which = i;
+		why = permission_problem(ctl, &entries[i]);
+		if (why)
+			return why;
+	}
 	return NULL;
 }
 
 void report_errno(const struct ctl *ctl, bool write, const struct mtd_crtm_entry *entries,
 		  unsigned int nr, const char *what, int err)
 {
-	const char *why = NULL;
-	const uint8_t *block;
-	unsigned int i;
+	unsigned int which;
+	const char *why = find_cause(ctl, write, entries, nr, err, &which);
 
-	/* The kernel says what, not which: find the block that fits. */
-	for (i = 0; i < nr && !why; i++) {
-		block = (const uint8_t *)(uintptr_t)entries[i].in;
-		if (crtm_block_problem(&ctl->info, write, block, entries[i].in_len, &why) == err)
-			break;
-		why = NULL;
-		if (err == -EPERM && entries[i].in_len >= RPMC_HDR_LEN &&
-		    crtm_command(block[RPMC_OFF_TYPE]))
-			why = permission_problem(ctl, block);
-		if (why)
-			break;
-	}
-	if (!why)
-		ctl_error("%s: %s: nothing sent: %s (%s)", ctl->path, what,
-			  crtm_errno_text(err), crtm_errno_name(err));
-	else if (nr > 1)
+	if (why && nr > 1)
 		ctl_error("%s: %s: nothing sent: block %u of the list: %s (%s)", ctl->path, what,
-			  i + 1, why, crtm_errno_name(err));
+			  which + 1, why, crtm_errno_name(err));
 	else
-		ctl_error("%s: %s: nothing sent: %s (%s)", ctl->path, what, why,
-			  crtm_errno_name(err));
+		ctl_error("%s: %s: nothing sent: %s (%s)", ctl->path, what,
+			  why ? why : crtm_errno_text(err), crtm_errno_name(err));
 }
 
 int exchange(struct ctl *ctl, bool write, const void *block, size_t len, const char *what,
