@@ -129,12 +129,38 @@ struct spi_nor *spi_nor_security_alloc(struct spi_mem *spimem)
 	return &flash->nor;
 }
 
+/* For device_for_each_child(): take the first child of class "mtd". */
+static int spi_nor_security_take_child(struct device *dev, void *child)
+{
+	if (!dev->class || strcmp(dev->class->name, "mtd"))
+		return 0;
+
+	*(struct device **)child = get_device(dev);
+	return 1;
+}
+
+/*
+ * Who is in use stays in sysfs until its last user goes, but not below a device
+ * that will be deleted before.
+ */
+static void spi_nor_security_orphan(struct spi_nor *nor)
+{
+	struct device *child;
+	int ret = 0;
+
+	while (!ret && device_for_each_child(nor->dev, &child, spi_nor_security_take_child)) {
+		ret = device_move(child, NULL, DPM_ORDER_NONE);
+		put_device(child);
+	}
+}
+
 /**
  * spi_nor_security_kill() - the device goes: let nothing use it any more
  * @nor: a registered flash; calling again does nothing
  *
- * Waits for running ioctls and operations. To be called before anything that they
- * use is released, the users' last writes being done.
+ * Waits for running ioctls and operations. To be called between the end of
+ * mtd_device_unregister(), by which users have written what they held, and the
+ * release of anything that operations use.
  */
 void spi_nor_security_kill(struct spi_nor *nor)
 {
@@ -145,6 +171,8 @@ void spi_nor_security_kill(struct spi_nor *nor)
 	down_write(&flash->removal);
 	flash->gone = true;
 	up_write(&flash->removal);
+
+	spi_nor_security_orphan(nor);
 }
 
 static void spi_nor_security_unbind(void *nor)
