@@ -226,7 +226,10 @@ static int run(struct ctl *ctl, int argc, char **argv)
 	struct job job = { 0 };
 	int c, ret = CTL_OK;
 
-	while (!ret && (c = getopt_long(argc, argv, "a:l:n:e:s:" COMMON_SHORT, options, NULL)) != -1) {
+	while (!ret) {
+		c = getopt_long(argc, argv, "a:l:n:e:s:" COMMON_SHORT, options, NULL);
+		if (c == -1)
+			break;
 		switch (c) {
 		case 'a':
 			ret = parse_size("--address", optarg, UINT32_MAX, &job.addr);

@@ -134,8 +134,8 @@ static int open_for_slots(struct ctl *ctl)
 
 /* Status */
 
-#define RPMC_ONLY	"the chip has the JESD260 commands alone: root keys and counters show only in " \
-			"the answer to a signed request (crtmctl counter --block)"
+#define RPMC_ONLY	"the chip has the JESD260 commands alone: root keys and counters show " \
+			"only in the answer to a signed request (crtmctl counter --block)"
 
 static int status_rpmc_only(const struct ctl *ctl)
 {

@@ -104,7 +104,8 @@ char *crtm_status_text(uint8_t type, uint8_t status, char *buf, size_t size)
 
 	if (!size)
 		return buf;
-	snprintf(buf, size, "%s", status == RPMC_STATUS_POWER_ON ? "no command since power-on" : "");
+	snprintf(buf, size, "%s",
+		 status == RPMC_STATUS_POWER_ON ? "no command since power-on" : "");
 	for (i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
 		if (!(status & bits[i].bit))
 			continue;

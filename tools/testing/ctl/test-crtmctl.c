@@ -385,7 +385,8 @@ static void test_send(void **state)
 	put("blocks", INFO "\n" INFO "\n" INFO "\n" INFO "\n" INFO "\n");
 	RUN(NULL, "send --rd --list 2 --json blocks", 0);
 	assert_string_equal(get("log"), "call rd 2\nblock " INFO "\nblock " INFO "\n"
-			    "call rd 2\nblock " INFO "\nblock " INFO "\ncall rd 1\nblock " INFO "\n");
+			    "call rd 2\nblock " INFO "\nblock " INFO "\n"
+			    "call rd 1\nblock " INFO "\n");
 	obj = parse_out(out);
 	assert_string_equal(string(obj, "class"), "rd");
 	assert_int_equal(integer(obj, "total"), 5);
@@ -634,7 +635,8 @@ static void test_counter(void **state)
 
 static void test_measure(void **state)
 {
-	static const char nonce[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+	static const char nonce[] = "00112233445566778899aabbccddeeff"
+				    "ffeeddccbbaa99887766554433221100";
 	uint8_t md[32], content[0x1000];
 	char hex[65], args[256];
 	json_object *obj;
@@ -877,7 +879,8 @@ static void test_provision_input(void **state)
 		{ PLAN("{\"slot\": 0, \"blocks\": [\"" B00("00") "\", \"" B01("00") "\"]}"),
 		  "\"blocks\"" },
 		{ PLAN("{\"slot\": 0, \"blocks\": [1, 2, 3]}"), "block 0 is not a hex" },
-		{ PLAN("{\"slot\": 0, \"blocks\": [\"9b0\", \"\", \"\"]}"), "block 0 is not a hex" },
+		{ PLAN("{\"slot\": 0, \"blocks\": [\"9b0\", \"\", \"\"]}"),
+		  "block 0 is not a hex" },
 		{ PLAN("{\"slot\": 0, \"blocks\": [\"9b00\\u000000\", \"\", \"\"]}"),
 		  "block 0 is not a hex" },
 		{ PLAN("{\"slot\": 0, \"blocks\": [\"" B00("00") "00\", \"\", \"\"]}"),

@@ -374,7 +374,8 @@ static void test_problems(void **state)
 		{ -EMSGSIZE, true, 3, { 0x9b, 0x47, 0, 0 }, 0, 0 },
 		{ -EPERM, true, 64, { 0x9c, 0x00, 0, 0 }, 0, 0 },
 		{ -EPERM, true, 64, { 0x9b, 0x04, 0, 0 }, 0, 0 },
-		{ -EPERM, true, 40, { 0x9b, 0x02, 0, 0 }, 0, 0 },	/* in the table, not in this chip */
+		/* In the table, not in this chip. */
+		{ -EPERM, true, 40, { 0x9b, 0x02, 0, 0 }, 0, 0 },
 		{ -EPERM, false, 40, { 0x9b, 0x01, 0, 0 }, 0, 0 },
 		{ -EMSGSIZE, true, 63, { 0x9b, 0x00, 0, 0 }, 0, 0 },
 		{ -EMSGSIZE, true, 65, { 0x9b, 0x00, 0, 0 }, 0, 0 },
