@@ -23,7 +23,7 @@
 #define WAIT_S			50	/* long poll: under the usual minute of a NAT */
 #define BACKOFF_BASE_MS		1000
 #define BACKOFF_CAP_MS		(5 * 60 * 1000)
-#define ONCE_TRIES		5	/* failures that end --once */
+#define ONCE_TRIES		4	/* failures that end --once */
 
 enum {
 	EXIT_USAGE = 2,

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define AGENT_VERSION		"0.1"
 #define PROTOCOL_VERSION	1
 #define PROTOCOL_MAX_BODY	(1U << 20)
 #define BATCH_MAX_STEPS		64
