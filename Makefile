@@ -18,7 +18,7 @@ SYSROOT := $(CRTM_CACHE)/sysroot/arm64
 
 # Libraries first. The server runs on the host alone.
 HOST_TOOLS := lib common crtmctl crtm-agentd crtm-kms
-ARM64_TOOLS := lib common crtmctl crtm-agentd testing/shim
+ARM64_TOOLS := lib common crtmctl crtm-agentd testing/shim testing/attack
 HOST_VARS := O=$(B)/host CPPFLAGS=-I$(B)/commands
 ARM64_VARS := O=$(B)/arm64 CPPFLAGS=-I$(B)/commands AR=aarch64-linux-gnu-ar \
 	CC="aarch64-linux-gnu-gcc --sysroot=$(SYSROOT)"

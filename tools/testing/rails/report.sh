@@ -40,7 +40,8 @@ counts "no plan" "1 2 0" 0 'ok 1 a\n'
 counts "a stream cut short" "1 1 0" 0 '1..3\nok 1 a\n'
 counts "more than planned" "2 1 0" 0 '1..1\nok 1 a\nok 2 b\n'
 counts "a number left out" "2 1 0" 0 '1..2\nok 1 a\nok 3 b\n'
-counts "two programs" "3 0 0" 0 'TAP version 13\n1..1\nok 1 a\nTAP version 13\n1..2\nok 1 a\nok 2 b\n'
+counts "two programs" "3 0 0" 0 \
+	'TAP version 13\n1..1\nok 1 a\nTAP version 13\n1..2\nok 1 a\nok 2 b\n'
 counts "the first of two cut short" "2 1 0" 0 '1..2\nok 1 a\n1..1\nok 1 a\n'
 counts "plans first and last" "3 0 0" 0 '1..1\nok 1 a\nok 1 a\nok 2 b\n1..2\n'
 counts "subtests don't count" "1 0 0" 0 '1..1\n    not ok 1 inner\nok 1 a\n'
@@ -50,6 +51,16 @@ counts "a kernel that complained" "0 2 0" 126 '1..1\nnot ok 1 a\n'
 counts "a guest that died" "1 1 0" 127 '1..1\nok 1 a\n'
 counts "killed by a signal" "1 1 0" 139 '1..1\nok 1 a\n'
 counts "bail out" "1 2 0" 255 '1..1\nok 1 a\nBail out! no more\n'
+
+# diagnosis TEXT LINES STREAM
+diagnosis()
+{
+	result "$1" "$2" "$(printf '%b' "$3" | "$scripts/tap" | sed -n 's/^D # *//p' | xargs)"
+}
+
+diagnosis "what is said after a failure is shown" "why" '1..2\n# x\nok 1 a\nnot ok 2 b\n# why\n'
+diagnosis "what is said before a failure is shown" "RUN b why" \
+	'1..3\n# RUN a\nok 1 a\n# RUN b\n# why\nnot ok 2 b\n# RUN c\n# x\nok 3 c\n'
 
 report()
 {
