@@ -24,7 +24,7 @@ static struct spi_nor_security *mtd_to_security(struct mtd_info *mtd)
 	return container_of(mtd_to_spi_nor(mtd), struct spi_nor_security, nor);
 }
 
-#define SPI_NOR_MTD_OP(op, params, args)				\
+#define SPI_NOR_GUARDED(op, params, args)				\
 static int spi_nor_guarded##op params					\
 {									\
 	struct spi_nor_security *flash = mtd_to_security(mtd);		\
@@ -32,13 +32,41 @@ static int spi_nor_guarded##op params					\
 									\
 	down_read(&flash->removal);					\
 	if (!flash->gone)						\
-		ret = flash->ops.op args;				\
+		ret = flash->core.op args;				\
 	up_read(&flash->removal);					\
 									\
 	return ret;							\
 }
-SPI_NOR_MTD_OPS(SPI_NOR_MTD_OP)
-#undef SPI_NOR_MTD_OP
+
+SPI_NOR_GUARDED(_erase, (struct mtd_info *mtd, struct erase_info *instr), (mtd, instr))
+
+SPI_NOR_GUARDED(_read, (struct mtd_info *mtd, loff_t from, size_t len, size_t *retlen,
+			u_char *buf), (mtd, from, len, retlen, buf))
+
+SPI_NOR_GUARDED(_write, (struct mtd_info *mtd, loff_t to, size_t len, size_t *retlen,
+			 const u_char *buf), (mtd, to, len, retlen, buf))
+
+SPI_NOR_GUARDED(_lock, (struct mtd_info *mtd, loff_t ofs, uint64_t len), (mtd, ofs, len))
+
+SPI_NOR_GUARDED(_unlock, (struct mtd_info *mtd, loff_t ofs, uint64_t len), (mtd, ofs, len))
+
+SPI_NOR_GUARDED(_is_locked, (struct mtd_info *mtd, loff_t ofs, uint64_t len), (mtd, ofs, len))
+
+SPI_NOR_GUARDED(_get_user_prot_info, (struct mtd_info *mtd, size_t len, size_t *retlen,
+				      struct otp_info *buf), (mtd, len, retlen, buf))
+
+SPI_NOR_GUARDED(_read_user_prot_reg, (struct mtd_info *mtd, loff_t from, size_t len,
+				      size_t *retlen, u_char *buf), (mtd, from, len, retlen, buf))
+
+SPI_NOR_GUARDED(_write_user_prot_reg, (struct mtd_info *mtd, loff_t to, size_t len,
+				       size_t *retlen, const u_char *buf),
+		(mtd, to, len, retlen, buf))
+
+SPI_NOR_GUARDED(_lock_user_prot_reg, (struct mtd_info *mtd, loff_t from, size_t len),
+		(mtd, from, len))
+
+SPI_NOR_GUARDED(_erase_user_prot_reg, (struct mtd_info *mtd, loff_t from, size_t len),
+		(mtd, from, len))
 
 /* An mtd_info without a device must not keep the system from sleeping. */
 static int spi_nor_security_suspend(struct mtd_info *mtd)
@@ -48,7 +76,7 @@ static int spi_nor_security_suspend(struct mtd_info *mtd)
 
 	down_read(&flash->removal);
 	if (!flash->gone)
-		ret = flash->suspend(mtd);
+		ret = flash->core._suspend(mtd);
 	up_read(&flash->removal);
 
 	return ret;
@@ -60,7 +88,7 @@ static void spi_nor_security_resume(struct mtd_info *mtd)
 
 	down_read(&flash->removal);
 	if (!flash->gone)
-		flash->resume(mtd);
+		flash->core._resume(mtd);
 	up_read(&flash->removal);
 }
 
@@ -180,6 +208,31 @@ static void spi_nor_security_unbind(void *nor)
 	spi_nor_security_kill(nor);
 }
 
+/* Every operation that the core may have set. It sets those of a group together. */
+static void spi_nor_guard(struct mtd_info *mtd)
+{
+	if (mtd->_erase)
+		mtd->_erase = spi_nor_guarded_erase;
+	mtd->_read = spi_nor_guarded_read;
+	mtd->_write = spi_nor_guarded_write;
+	if (mtd->_lock) {
+		mtd->_lock = spi_nor_guarded_lock;
+		mtd->_unlock = spi_nor_guarded_unlock;
+		mtd->_is_locked = spi_nor_guarded_is_locked;
+	}
+	if (mtd->_get_user_prot_info) {
+		mtd->_get_user_prot_info = spi_nor_guarded_get_user_prot_info;
+		mtd->_read_user_prot_reg = spi_nor_guarded_read_user_prot_reg;
+		mtd->_write_user_prot_reg = spi_nor_guarded_write_user_prot_reg;
+		mtd->_lock_user_prot_reg = spi_nor_guarded_lock_user_prot_reg;
+		mtd->_erase_user_prot_reg = spi_nor_guarded_erase_user_prot_reg;
+	}
+	mtd->_suspend = spi_nor_security_suspend;
+	mtd->_resume = spi_nor_security_resume;
+	mtd->_get_device = spi_nor_security_get_device;
+	mtd->_put_device = spi_nor_security_put_device;
+}
+
 /**
  * spi_nor_security_register() - put a scanned flash under this file's care
  * @nor: flash from spi_nor_security_alloc(); mtd_device_register() comes next
@@ -205,18 +258,8 @@ int spi_nor_security_register(struct spi_nor *nor)
 		mtd->eraseregions = flash->eraseregions;
 	}
 
-#define SPI_NOR_MTD_OP(op, ...)						\
-	flash->ops.op = mtd->op;					\
-	if (mtd->op)							\
-		mtd->op = spi_nor_guarded##op;
-	SPI_NOR_MTD_OPS(SPI_NOR_MTD_OP)
-#undef SPI_NOR_MTD_OP
-	flash->suspend = mtd->_suspend;
-	mtd->_suspend = spi_nor_security_suspend;
-	flash->resume = mtd->_resume;
-	mtd->_resume = spi_nor_security_resume;
-	mtd->_get_device = spi_nor_security_get_device;
-	mtd->_put_device = spi_nor_security_put_device;
+	flash->core = *mtd;
+	spi_nor_guard(mtd);
 
 	if (nor->params->crtm) {
 		/* One lock for the whole chip: what was read of a busy one is wrong. */

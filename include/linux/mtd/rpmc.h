@@ -40,7 +40,8 @@
 #define RPMC_STATUS_POWER_ON	0x00
 #define RPMC_STATUS_SUCCESS	0x80
 #define RPMC_STATUS_BUSY	0x01
-#define RPMC_STATUS_ROOT_KEY	0x02	/* overwrite, slot, truncated signature, counter not initialised */
+/* Root key written already, no such slot, truncated signature, counter not initialised */
+#define RPMC_STATUS_ROOT_KEY	0x02
 #define RPMC_STATUS_SIGNATURE	0x04	/* signature, address, command type, payload size */
 #define RPMC_STATUS_NO_KEY	0x08	/* HMAC key register not initialised */
 #define RPMC_STATUS_COUNTER	0x10	/* counter mismatch */
@@ -56,8 +57,8 @@
 #define CRTM_F_ADMIN		0x01	/* needs CAP_SYS_ADMIN: irreversible, or returns a key */
 #define CRTM_F_CHIP_WIDE	0x02	/* needs the master's node or CAP_SYS_ADMIN */
 #define CRTM_F_SLOT0		0x04	/* exists in slot 0 alone */
-#define CRTM_F_DATA		0x08	/* what stands between Addr and Sig is the range: inside one page */
-#define CRTM_F_SECRET		0x10	/* the response is a key: replaced in the chip, wiped here */
+#define CRTM_F_DATA		0x08	/* from Addr to Sig stands the range: inside one page */
+#define CRTM_F_SECRET		0x10	/* response is a key: replaced in the chip, wiped here */
 #define CRTM_F_RELAY		0x20	/* the agent may relay it */
 
 /*

@@ -16,10 +16,9 @@
 struct file;
 struct mtd_security;
 
-/**
- * struct crtm_command - what the driver's table says of one command
- *
- * The members are the columns of RPMC_COMMANDS() in <linux/mtd/rpmc.h>.
+/*
+ * What the driver's table says of one command: the columns of RPMC_COMMANDS() in
+ * <linux/mtd/rpmc.h>.
  */
 struct crtm_command {
 	const char *name;

@@ -120,6 +120,7 @@ struct mtd_crtm_cmd {
  * @max_list: most entries of one call
  * @max_hold_ms: longest time in ms that one block may keep the flash; a
  *	measurement that could take longer gets EINVAL: split it
+ * @reserved: 0
  * @chip_size: size of the chip in bytes
  * @node_offset: where this node's partition starts in the chip, in bytes
  * @node_size: size of this node's partition in bytes
