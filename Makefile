@@ -43,6 +43,9 @@ check-all:
 	@scripts/check-all
 
 ##   make modules            build mtd.ko, spi-nor.ko, the emulated chip: build/KVER
+##   make modules_install    build and install them for the kernel that this machine runs, or
+##                           with DESTDIR=ROOT those of KVER into a board's root file system
+##   make modules_uninstall  bring the stock modules back
 ##   make tools              build the tools and the server: build/host, build/arm64
 ##   make guest              a shell in the guest
 ##
@@ -52,6 +55,12 @@ setup:
 modules: setup
 	@scripts/fetch $(KVER)
 	@scripts/build-modules $(KVER)
+
+modules_install: $(if $(DESTDIR),modules,setup)
+	@scripts/install-modules $(if $(DESTDIR),-r $(DESTDIR)) $(KVER)
+
+modules_uninstall:
+	@scripts/install-modules -u $(if $(DESTDIR),-r $(DESTDIR)) $(KVER)
 
 tools: setup commands
 	@scripts/sysroot arm64
@@ -79,10 +88,11 @@ clean:
 	rm -rf $(B)
 
 distclean: clean
-	rm -rf $(CRTM_CACHE)
+	cd $(CRTM_CACHE) && rm -rf apt deb kernel sysroot u-boot busybox-arm64 lock
 
 ##   KVER=6.1|6.12           the kernel
 ##   CRTM_COMMANDS=FILE      a header with another command set
 ##   CRTM_CACHE=FOLDER       the cache, default ~/.cache/mtd-crtm
 
-.PHONY: help demo check check-all setup modules tools commands guest clean distclean
+.PHONY: help demo check check-all setup modules modules_install modules_uninstall tools commands \
+	guest clean distclean
