@@ -150,7 +150,8 @@ enum kind {
 #define NEED_WEL	0x01
 #define NEED_WEL_MICRON	0x02
 #define MICRON_ONLY	0x04
-#define WHILE_BUSY	0x08
+#define STATUS		0x08	/* answered while busy */
+#define SUSPEND		0x10	/* heeded while busy */
 
 struct crtm_chip_op {
 	u8 code;
@@ -183,8 +184,8 @@ static const struct crtm_chip_op ops[] = {
 	{ 0x9e, READ_ID, 0, 0, MICRON_ONLY, 0 },
 	{ 0x4b, READ_OTP, ADDR_MODE, 1, MICRON_ONLY, 0 },
 
-	{ 0x05, READ_REG, 0, 0, WHILE_BUSY, 1 },
-	{ 0x70, READ_REG, 0, 0, WHILE_BUSY | MICRON_ONLY, 1 },
+	{ 0x05, READ_REG, 0, 0, STATUS, 1 },
+	{ 0x70, READ_REG, 0, 0, STATUS | MICRON_ONLY, 1 },
 	{ 0xc8, READ_REG, 0, 0, 0, 1 },
 	{ 0xb5, READ_REG, 0, 0, MICRON_ONLY, 2 },
 	{ 0x85, READ_REG, 0, 0, MICRON_ONLY, 1 },
@@ -223,12 +224,12 @@ static const struct crtm_chip_op ops[] = {
 	{ 0xe9, PLAIN, 0, 0, NEED_WEL_MICRON, 0 },
 	{ 0x66, PLAIN, 0, 0, 0, 0 },
 	{ 0x99, PLAIN, 0, 0, 0, 0 },
-	{ 0x75, PLAIN, 0, 0, WHILE_BUSY, 0 },
+	{ 0x75, PLAIN, 0, 0, SUSPEND, 0 },
 	{ 0x7a, PLAIN, 0, 0, 0, 0 },
 };
 
 static const struct crtm_chip_op op1 = { RPMC_OP1_DEFAULT, SECURE_WRITE, 0, 0, 0, 0 };
-static const struct crtm_chip_op op2 = { RPMC_OP2_DEFAULT, SECURE_READ, 0, 1, WHILE_BUSY, 0 };
+static const struct crtm_chip_op op2 = { RPMC_OP2_DEFAULT, SECURE_READ, 0, 1, STATUS, 0 };
 
 /* The security commands, from the contract headers */
 
@@ -1447,7 +1448,7 @@ static void decode(struct crtm_chip *chip, u8 code)
 			bus->op = &ops[i];
 	if (code != 0x66 && code != 0x99)
 		v->reset_enabled = false;
-	if (!busy(chip) || (bus->op && bus->op->flags & WHILE_BUSY))
+	if (!busy(chip) || (bus->op && bus->op->flags & (STATUS | SUSPEND)))
 		return;
 	bus->ignored = true;
 	if (bus->op == &op1)
@@ -1484,7 +1485,11 @@ static u8 out_byte(struct crtm_chip *chip, u32 k)
 	case READ_OTP:
 		return 0xff;	/* never programmed */
 	case READ_REG:
-		return register_byte(chip, bus->op->code, k);
+		if (k)
+			return register_byte(chip, bus->op->code, k);
+		bus->ev.status = register_byte(chip, bus->op->code, k);
+		bus->ev.has_status = true;
+		return bus->ev.status;
 	case SECURE_READ:
 		return response_byte(chip, k);
 	default:
@@ -1582,6 +1587,30 @@ static enum crtm_chip_result execute(struct crtm_chip *chip)
 	}
 }
 
+/*
+ * Drivers poll by the hundred thousand: a status read that shows what one of
+ * the status reads just before it showed is counted there. They may alternate.
+ */
+static void record_event(struct crtm_chip *chip, const struct crtm_chip_event *ev)
+{
+	struct crtm_chip_event *old;
+	u32 back, n;
+
+	if (!chip->trace_size)
+		return;
+	n = chip->trace_count < chip->trace_size ? chip->trace_count : chip->trace_size;
+	for (back = 1; ev->poll && back <= 4 && back <= n; back++) {
+		old = &chip->trace[(chip->trace_count - back) % chip->trace_size];
+		if (!old->poll)
+			break;
+		if (old->op == ev->op && old->len == ev->len && old->status == ev->status) {
+			old->times++;
+			return;
+		}
+	}
+	chip->trace[chip->trace_count++ % chip->trace_size] = *ev;
+}
+
 void crtm_chip_end(struct crtm_chip *chip)
 {
 	struct crtm_chip_bus *bus = &chip->bus;
@@ -1593,8 +1622,10 @@ void crtm_chip_end(struct crtm_chip *chip)
 		return;
 	bus->ev.len = bus->n;
 	bus->ev.result = execute(chip);
-	if (chip->trace_size)
-		chip->trace[chip->trace_count++ % chip->trace_size] = bus->ev;
+	bus->ev.times = 1;
+	bus->ev.poll = bus->op && bus->op->flags & STATUS && bus->ev.has_status &&
+		       bus->n <= 3;
+	record_event(chip, &bus->ev);
 	/* Write Root Key passes through here. */
 	memzero_explicit(bus->in, sizeof(bus->in));
 }
@@ -1628,6 +1659,8 @@ int crtm_chip_event_text(char *buf, const struct crtm_chip_event *ev)
 			      (unsigned long long)ev->busy_us);
 	if (ev->has_status)
 		n += snprintf(buf + n, CRTM_CHIP_LINE_LEN - n, " status=%02x", ev->status);
+	if (ev->times > 1)
+		n += snprintf(buf + n, CRTM_CHIP_LINE_LEN - n, " times=%u", ev->times);
 	n += snprintf(buf + n, CRTM_CHIP_LINE_LEN - n, " %s", results[ev->result]);
 	return n;
 }

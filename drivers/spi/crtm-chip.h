@@ -34,7 +34,7 @@ typedef __u64 u64;
 #define CRTM_CHIP_RESP_LEN	136	/* longest response, that of 48 */
 #define CRTM_CHIP_NV_HEADER	8192	/* two copies of the record, before the array */
 #define CRTM_CHIP_STATE_LEN	2048	/* enough for crtm_chip_state() */
-#define CRTM_CHIP_LINE_LEN	160	/* enough for crtm_chip_event_text() */
+#define CRTM_CHIP_LINE_LEN	128	/* enough for crtm_chip_event_text() */
 
 /**
  * struct crtm_chip_ops - what the chip needs from the world around it
@@ -165,21 +165,25 @@ enum crtm_chip_result {
 };
 
 /**
- * struct crtm_chip_event - one chip-select assertion, as traced
+ * struct crtm_chip_event - chip-select assertions, as traced
  * @start_us: when chip select fell
  * @busy_us: how long the chip is busy with it
  * @addr: physical address, if @has_addr
  * @len: bytes on the wire, opcode included
  * @op: opcode
  * @type, @slot: of an OP1 block, if @has_type
- * @status: extended status an OP1 block ended with or OP2 showed, if @has_status
+ * @times: how often, for status reads that showed the same
+ * @status: extended status an OP1 block ended with, or what a read of OP2 or of a
+ *	register showed first, if @has_status
  * @result: enum crtm_chip_result
+ * @poll: a status read
  */
 struct crtm_chip_event {
 	u64 start_us;
 	u64 busy_us;
 	u32 addr;
 	u32 len;
+	u32 times;
 	u8 op;
 	u8 type;
 	u8 slot;
@@ -188,6 +192,7 @@ struct crtm_chip_event {
 	bool has_addr;
 	bool has_type;
 	bool has_status;
+	bool poll;
 };
 
 /* Injected faults; each strikes once, at the N-th OP1 block from now. */
