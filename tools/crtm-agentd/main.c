@@ -219,7 +219,7 @@ static void log_batch(struct agent *a, const struct batch *b)
 		log_info("job %lld \"%s\": %lld/%lld", (long long)b->job, b->title,
 			 (long long)(b->done + b->nr), (long long)b->total);
 	} else if (bad->kind == OUTCOME_ANSWERED) {
-		log_warn("job %lld \"%s\": step %lld refused with status %02x; %u answered, %u unsent",
+		log_warn("job %lld \"%s\": step %lld refused, status %02x; %u answered, %u unsent",
 			 (long long)b->job, b->title, (long long)bad->step, bad->status,
 			 count[OUTCOME_ANSWERED], count[OUTCOME_UNSENT]);
 	} else {

@@ -142,6 +142,12 @@ static char *format(json_object *obj, bool complete)
 	return text;
 }
 
+/* A string of the kernel's, which need not be terminated. */
+static json_object *string(const char *text, size_t size)
+{
+	return json_object_new_string_len(text, strnlen(text, size));
+}
+
 static bool add(json_object *obj, const char *key, json_object *val)
 {
 	return val && !json_object_object_add(obj, key, val);
@@ -159,12 +165,10 @@ char *hello_format(const struct mtd_crtm_info *info)
 	hex_encode(id, info->id, id_len);
 	ok = add(obj, "v", json_object_new_int(PROTOCOL_VERSION)) &&
 	     add(obj, "agent", json_object_new_string(AGENT_VERSION)) &&
-	     add(obj, "chip", json_object_new_string_len(info->chip, strnlen(info->chip,
-									     sizeof(info->chip)))) &&
+	     add(obj, "chip", string(info->chip, sizeof(info->chip))) &&
 	     add(obj, "id", json_object_new_string(id)) &&
 	     add(obj, "command_set",
-		 json_object_new_string_len(info->command_set,
-					    strnlen(info->command_set, sizeof(info->command_set)))) &&
+		 string(info->command_set, sizeof(info->command_set))) &&
 	     add(obj, "slots", json_object_new_int(info->slots)) &&
 	     add(obj, "chip_size", json_object_new_int64(info->chip_size));
 	return format(obj, ok);

@@ -52,11 +52,12 @@ static char *batch_text(const struct batch *b)
 	for (i = 0; i < b->nr; i++) {
 		const struct step *s = &b->steps[i];
 		json_object *step = json_object_new_object();
+		const char *class = s->write ? "wr" : "rd";
 		char hex[1024];
 
 		hex_encode(hex, s->block, s->len);
 		json_object_object_add(step, "step", json_object_new_int64(s->step));
-		json_object_object_add(step, "class", json_object_new_string(s->write ? "wr" : "rd"));
+		json_object_object_add(step, "class", json_object_new_string(class));
 		json_object_object_add(step, "type", json_object_new_int(s->type));
 		json_object_object_add(step, "block", json_object_new_string(hex));
 		json_object_object_add(step, "max", json_object_new_int(s->max));

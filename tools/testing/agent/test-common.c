@@ -29,8 +29,8 @@ static void test_hex(void **state)
 static void test_hex_bad(void **state)
 {
 	static const char * const bad[] = {
-		"0", "000", "0g", "g0", " 00", "00 ", "0x00", "-1", "00\n", "0000000000", "/0", ":0",
-		"@0", "G0", "`0", "\xff" "0",
+		"0", "000", "0g", "g0", " 00", "00 ", "0x00", "-1", "00\n", "0000000000", "/0",
+		":0", "@0", "G0", "`0", "\xff" "0",
 	};
 	uint8_t out[4] = { 1, 2, 3, 4 };
 	size_t i, len = 99;
@@ -57,8 +57,10 @@ static void test_json_bad(void **state)
 		"{\"a\":.5}", "{\"a\":-}", "{\"a\":NaN}", "{\"a\":Infinity}", "{\"a\":-Infinity}",
 		"{'a':1}", "{a:1}", "{\"a\":tRUE}", "{\"a\":\"\n\"}", "{\"a\":\"\\x\"}",
 		"/**/{}", "{}//", "{\"a\":\"\xc0\x80\"}", "{\"a\":\"\xed\xa0\x80\"}",
-		"{\"a\":\"\xf4\x90\x80\x80\"}", "{\"a\":\"\x80\"}", "{\"a\":\"\xe2\x82\"}", "\xef\xbb\xbf{}",
-		"{\"a\":[[[[[[[[]]]]]]]]}", "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}}}}}",
+		"{\"a\":\"\xf4\x90\x80\x80\"}", "{\"a\":\"\x80\"}", "{\"a\":\"\xe2\x82\"}",
+		"\xef\xbb\xbf{}",
+		"{\"a\":[[[[[[[[]]]]]]]]}",
+		"{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}}}}}",
 	};
 	const char *why;
 	size_t i;
@@ -130,10 +132,12 @@ static void test_json_int(void **state)
 
 static void test_json_str(void **state)
 {
-	json_object *obj = parse("{\"ok\": \"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\", \"nul\": \"a\\u0000b\","
-				 "\"esc\": \"\\u001b[2J\", \"c1\": \"\\u0085\", \"del\": \"\\u007f\","
-				 "\"n\": 1, \"hex\": \"00FF\", \"odd\": \"0\", \"t\": true,"
-				 "\"arr\": [1, 2], \"obj\": {}}");
+	static const char text[] =
+		"{\"ok\": \"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\", \"nul\": \"a\\u0000b\","
+		" \"esc\": \"\\u001b[2J\", \"c1\": \"\\u0085\", \"del\": \"\\u007f\","
+		" \"n\": 1, \"hex\": \"00FF\", \"odd\": \"0\", \"t\": true,"
+		" \"arr\": [1, 2], \"obj\": {}}";
+	json_object *obj = parse(text);
 	uint8_t out[2];
 	size_t len;
 	bool b = false;

@@ -8,8 +8,19 @@
 
 #include "test.h"
 
-#define STEP(n) "{\"step\":" n ",\"class\":\"wr\",\"type\":67,\"block\":\"9b430000\",\"max\":40}"
-#define BATCH(steps) "{\"v\":1,\"job\":7,\"title\":\"t\",\"done\":0,\"total\":9,\"steps\":[" steps "]}"
+/* A batch and a step with any of their members in place of the good ones. */
+#define HEAD(v, job, title, done, total) \
+	"\"v\":" v ",\"job\":" job ",\"title\":" title ",\"done\":" done ",\"total\":" total
+#define BODY(head, steps) "{" head ",\"steps\":" steps "}"
+#define GOOD_HEAD HEAD("1", "7", "\"t\"", "0", "9")
+#define BATCH(steps) BODY(GOOD_HEAD, "[" steps "]")
+#define WITH(head) BODY(head, "[" STEP("0") "]")
+
+#define STEP_ANY(step, class, type, block, max) \
+	"{\"step\":" step ",\"class\":" class ",\"type\":" type ",\"block\":" block \
+	",\"max\":" max "}"
+#define STEP(n) STEP_ANY(n, "\"wr\"", "67", "\"9b430000\"", "40")
+#define ODD(class, type, block, max) BATCH(STEP_ANY("0", class, type, block, max))
 
 static struct batch *parse(const char *text)
 {
@@ -23,9 +34,10 @@ static void test_batch(void **state)
 	static const char text[] =
 		"{\"v\": 1, \"job\": 9223372036854775807, \"title\": \"update u-boot.bin\",\n"
 		" \"done\": 128, \"total\": 3812, \"more\": {\"x\": [null, 1.5]},\n"
-		" \"steps\": [{\"step\": 128, \"class\": \"wr\", \"type\": 67, \"block\": \"9b4300000A\", \"max\": 40},\n"
-		"           {\"step\": 129, \"class\": \"rd\", \"type\": 72, \"block\": \"9b480000\", \"max\": 99999,"
-		"            \"x\": 0}]}\n";
+		" \"steps\": [{\"step\": 128, \"class\": \"wr\", \"type\": 67,\n"
+		"   \"block\": \"9b4300000A\", \"max\": 40},\n"
+		"  {\"step\": 129, \"class\": \"rd\", \"type\": 72,\n"
+		"   \"block\": \"9b480000\", \"max\": 99999, \"x\": 0}]}\n";
 	struct batch *b = parse(text);
 
 	(void)state;
@@ -53,40 +65,39 @@ static void test_batch_bad(void **state)
 	static const char * const bad[] = {
 		"", "{}", "[]", "garbage", "<html></html>", "{\"error\": \"no\"}",
 		/* the head */
-		"{\"job\":7,\"title\":\"t\",\"done\":0,\"total\":9,\"steps\":[" STEP("0") "]}",
-		"{\"v\":2,\"job\":7,\"title\":\"t\",\"done\":0,\"total\":9,\"steps\":[" STEP("0") "]}",
-		"{\"v\":\"1\",\"job\":7,\"title\":\"t\",\"done\":0,\"total\":9,\"steps\":[" STEP("0") "]}",
-		"{\"v\":1,\"title\":\"t\",\"done\":0,\"total\":9,\"steps\":[" STEP("0") "]}",
-		"{\"v\":1,\"job\":0,\"title\":\"t\",\"done\":0,\"total\":9,\"steps\":[" STEP("0") "]}",
-		"{\"v\":1,\"job\":-1,\"title\":\"t\",\"done\":0,\"total\":9,\"steps\":[" STEP("0") "]}",
-		"{\"v\":1,\"job\":9223372036854775808,\"title\":\"t\",\"done\":0,\"total\":9,\"steps\":["
-			STEP("0") "]}",
-		"{\"v\":1,\"job\":7,\"done\":0,\"total\":9,\"steps\":[" STEP("0") "]}",
-		"{\"v\":1,\"job\":7,\"title\":\"\\u001b[2J\",\"done\":0,\"total\":9,\"steps\":[" STEP("0") "]}",
-		"{\"v\":1,\"job\":7,\"title\":\"t\",\"done\":-1,\"total\":9,\"steps\":[" STEP("0") "]}",
-		"{\"v\":1,\"job\":7,\"title\":\"t\",\"done\":0,\"total\":null,\"steps\":[" STEP("0") "]}",
-		"{\"v\":1,\"job\":7,\"title\":\"t\",\"done\":0,\"total\":9}",
-		"{\"v\":1,\"job\":7,\"title\":\"t\",\"done\":0,\"total\":9,\"steps\":{}}",
+		BODY("\"job\":7,\"title\":\"t\",\"done\":0,\"total\":9", "[" STEP("0") "]"),
+		BODY("\"v\":1,\"title\":\"t\",\"done\":0,\"total\":9", "[" STEP("0") "]"),
+		BODY("\"v\":1,\"job\":7,\"done\":0,\"total\":9", "[" STEP("0") "]"),
+		BODY("\"v\":1,\"job\":7,\"title\":\"t\",\"total\":9", "[" STEP("0") "]"),
+		BODY("\"v\":1,\"job\":7,\"title\":\"t\",\"done\":0", "[" STEP("0") "]"),
+		"{" GOOD_HEAD "}",
+		WITH(HEAD("2", "7", "\"t\"", "0", "9")),
+		WITH(HEAD("\"1\"", "7", "\"t\"", "0", "9")),
+		WITH(HEAD("1", "0", "\"t\"", "0", "9")), WITH(HEAD("1", "-1", "\"t\"", "0", "9")),
+		WITH(HEAD("1", "9223372036854775808", "\"t\"", "0", "9")),
+		WITH(HEAD("1", "7.0", "\"t\"", "0", "9")), WITH(HEAD("1", "7", "7", "0", "9")),
+		WITH(HEAD("1", "7", "\"\\u001b[2J\"", "0", "9")),
+		WITH(HEAD("1", "7", "\"t\"", "-1", "9")),
+		WITH(HEAD("1", "7", "\"t\"", "0", "null")),
+		BODY(GOOD_HEAD, "{}"), BODY(GOOD_HEAD, "null"), BODY(GOOD_HEAD, "\"\""),
 		/* the steps */
 		BATCH(""), BATCH("1"), BATCH("null"), BATCH("[]"), BATCH("{}"),
 		BATCH(STEP("-1")), BATCH(STEP("1.0")), BATCH(STEP("\"0\"")),
-		BATCH(STEP("0") "," STEP("0")), BATCH(STEP("1") "," STEP("0")), BATCH(STEP("0") "," STEP("2")),
-		BATCH(STEP("0") ",null"),
+		BATCH(STEP("0") "," STEP("0")), BATCH(STEP("1") "," STEP("0")),
+		BATCH(STEP("0") "," STEP("2")), BATCH(STEP("0") ",null"),
 		BATCH("{\"class\":\"wr\",\"type\":67,\"block\":\"9b430000\",\"max\":40}"),
-		BATCH("{\"step\":0,\"class\":\"ex\",\"type\":67,\"block\":\"9b430000\",\"max\":40}"),
-		BATCH("{\"step\":0,\"class\":\"WR\",\"type\":67,\"block\":\"9b430000\",\"max\":40}"),
 		BATCH("{\"step\":0,\"type\":67,\"block\":\"9b430000\",\"max\":40}"),
 		BATCH("{\"step\":0,\"class\":\"wr\",\"block\":\"9b430000\",\"max\":40}"),
-		BATCH("{\"step\":0,\"class\":\"wr\",\"type\":256,\"block\":\"9b430000\",\"max\":40}"),
-		BATCH("{\"step\":0,\"class\":\"wr\",\"type\":-1,\"block\":\"9b430000\",\"max\":40}"),
 		BATCH("{\"step\":0,\"class\":\"wr\",\"type\":67,\"max\":40}"),
-		BATCH("{\"step\":0,\"class\":\"wr\",\"type\":67,\"block\":\"\",\"max\":40}"),
-		BATCH("{\"step\":0,\"class\":\"wr\",\"type\":67,\"block\":\"9b4300\",\"max\":40}"),
-		BATCH("{\"step\":0,\"class\":\"wr\",\"type\":67,\"block\":\"9b4300000\",\"max\":40}"),
-		BATCH("{\"step\":0,\"class\":\"wr\",\"type\":67,\"block\":\"9b43000g\",\"max\":40}"),
 		BATCH("{\"step\":0,\"class\":\"wr\",\"type\":67,\"block\":\"9b430000\"}"),
-		BATCH("{\"step\":0,\"class\":\"wr\",\"type\":67,\"block\":\"9b430000\",\"max\":0}"),
-		BATCH("{\"step\":0,\"class\":\"wr\",\"type\":67,\"block\":\"9b430000\",\"max\":4294967336}"),
+		ODD("\"ex\"", "67", "\"9b430000\"", "40"),
+		ODD("\"WR\"", "67", "\"9b430000\"", "40"),
+		ODD("1", "67", "\"9b430000\"", "40"), ODD("\"wr\"", "256", "\"9b430000\"", "40"),
+		ODD("\"wr\"", "-1", "\"9b430000\"", "40"), ODD("\"wr\"", "67", "\"\"", "40"),
+		ODD("\"wr\"", "67", "\"9b4300\"", "40"), ODD("\"wr\"", "67", "\"9b4300000\"", "40"),
+		ODD("\"wr\"", "67", "\"9b43000g\"", "40"), ODD("\"wr\"", "67", "67", "40"),
+		ODD("\"wr\"", "67", "\"9b430000\"", "0"), ODD("\"wr\"", "67", "\"9b430000\"", "-1"),
+		ODD("\"wr\"", "67", "\"9b430000\"", "4294967336"),
 	};
 	struct batch *b;
 	size_t i;
@@ -111,10 +122,14 @@ static char *batch_text(unsigned int nr)
 	unsigned int i;
 
 	assert_non_null(text);
-	p += sprintf(p, "{\"v\":1,\"job\":7,\"title\":\"t\",\"done\":0,\"total\":9,\"steps\":[");
-	for (i = 0; i < nr; i++)
-		p += sprintf(p, "%s{\"step\":%u,\"class\":\"wr\",\"type\":67,\"block\":\"9b430000%02x\","
-			     "\"max\":40}", i ? "," : "", i, i & 255);
+	p += sprintf(p, "{" GOOD_HEAD ",\"steps\":[");
+	for (i = 0; i < nr; i++) {
+		char n[16];
+
+		snprintf(n, sizeof(n), "%u", i);
+		p += sprintf(p, "%s" STEP_ANY("%s", "\"wr\"", "67", "\"9b430000%02x\"", "40"),
+			     i ? "," : "", n, i & 255);
+	}
 	strcpy(p, "]}");
 	return text;
 }
@@ -147,8 +162,7 @@ static void test_title_cut(void **state)
 	strcat(title, "x");
 	for (i = 0; i < 100; i++)
 		strcat(title, "\xe2\x82\xac");
-	snprintf(text, sizeof(text), "{\"v\":1,\"job\":7,\"title\":\"%s\",\"done\":0,\"total\":9,"
-		 "\"steps\":[" STEP("0") "]}", title);
+	snprintf(text, sizeof(text), WITH(HEAD("1", "7", "\"%s\"", "0", "9")), title);
 	b = parse(text);
 	assert_non_null(b);
 	/* 1 + 26 * 3 bytes: a character is not cut in two */
@@ -206,8 +220,9 @@ static void test_hello(void **state)
 
 	(void)state;
 	assert_string_equal(text,
-			    "{\"v\":1,\"agent\":\"" AGENT_VERSION "\",\"chip\":\"mt25qu128abb-authenta\","
-			    "\"id\":\"20bb1812008c\",\"command_set\":\"set \\\"1\\\"\",\"slots\":4,"
+			    "{\"v\":1,\"agent\":\"" AGENT_VERSION "\","
+			    "\"chip\":\"mt25qu128abb-authenta\",\"id\":\"20bb1812008c\","
+			    "\"command_set\":\"set \\\"1\\\"\",\"slots\":4,"
 			    "\"chip_size\":16777216}");
 	free(text);
 	memset(&info, 'x', sizeof(info));
@@ -225,7 +240,8 @@ static void test_hello(void **state)
 static void test_results(void **state)
 {
 	struct outcome o[3] = {
-		{ .step = 128, .kind = OUTCOME_ANSWERED, .status = 0x80, .len = 2, .response = { 0x80, 0xf } },
+		{ .step = 128, .kind = OUTCOME_ANSWERED, .status = 0x80, .len = 2,
+		  .response = { 0x80, 0x0f } },
 	};
 	char *text;
 
@@ -235,9 +251,11 @@ static void test_results(void **state)
 	text = results_format(7, o, 3);
 	assert_string_equal(text,
 			    "{\"v\":1,\"job\":7,\"results\":["
-			    "{\"step\":128,\"outcome\":\"answered\",\"status\":128,\"response\":\"800f\"},"
+			    "{\"step\":128,\"outcome\":\"answered\",\"status\":128,"
+			    "\"response\":\"800f\"},"
 			    "{\"step\":129,\"outcome\":\"unknown\",\"error\":\"ETIMEDOUT\"},"
-			    "{\"step\":9223372036854775807,\"outcome\":\"unsent\",\"error\":\"EPERM\"}]}");
+			    "{\"step\":9223372036854775807,\"outcome\":\"unsent\","
+			    "\"error\":\"EPERM\"}]}");
 	free(text);
 }
 
