@@ -45,7 +45,10 @@ struct plan {
 	struct slot slots[RPMC_MAX_SLOTS];
 };
 
-/* json-c frees its strings as they are. */
+/*
+ * json-c frees its strings as they are. (Its parser's own buffer is no worry: the
+ * slot's other blocks have come to stand where the key was.)
+ */
 static void wipe_json(json_object *obj)
 {
 	size_t i;
@@ -217,7 +220,6 @@ static int send_plan(struct ctl *ctl, struct plan *plan)
 	for (i = 0; i < plan->nr; i++) {
 		for (k = 0; k < NR_STEPS; k++) {
 			step = &plan->slots[i].steps[k];
-			progress("provision", i * NR_STEPS + k, plan->nr * NR_STEPS);
 			snprintf(what, sizeof(what), "slot %u: %s", plan->slots[i].slot,
 				 crtm_name(types[k]));
 			one = exchange(ctl, true, step->block, step->len, what, true, &x);
@@ -230,13 +232,10 @@ static int send_plan(struct ctl *ctl, struct plan *plan)
 				hex_encode(step->response, x.out, x.entry.out_len);
 			exchange_free(ctl, &x);
 			ret = worse(ret, one);
-			if (step->outcome == CRTM_UNSENT) {
-				progress_clear();
+			if (step->outcome == CRTM_UNSENT)
 				return ret;
-			}
 		}
 	}
-	progress_clear();
 	return ret;
 }
 

@@ -31,7 +31,7 @@ static const struct {
 	ERR(ETIMEDOUT, "the chip was not ready in time: outcome unknown, ask the chip"),
 	ERR(EIO, "the SPI transfer failed: outcome unknown, ask the chip"),
 	ERR(ENXIO, "not an MTD character device"),
-	ERR(EACCES, "permission denied, or the node or its partition is read-only"),
+	ERR(EACCES, "permission denied; for writing also: the node or its partition is read-only"),
 	ERR(EBADMSG, "not a well-formed response to this command"),
 	ERR(ENOENT, NULL),
 	ERR(EBUSY, NULL),

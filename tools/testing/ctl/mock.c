@@ -14,6 +14,8 @@
  *               errno NAME    the whole call fails
  *               stale         as ok, answering another nonce
  *               raw HEX       accepted, with this answer
+ *               scan BYTE     as ok, but first look for eight such bytes in a row,
+ *                             or their hex digits, in all of the program's memory
  *   log       written: "call wr 2", then a line "block HEX" for each block sent
  *   content   the chip's array, for "measure"
  * It checks nothing that the kernel checks: what reaches it is what would be sent.
@@ -28,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <crtm.h>
 
@@ -252,12 +255,59 @@ static void next_line(char verb[16], char arg[1024])
 static void log_block(const uint8_t *block, uint32_t len)
 {
 	FILE *f = open_file("log", "a");
+	static char buf[4096];
 	uint32_t i;
 
+	setvbuf(f, buf, _IOFBF, sizeof(buf));
 	fprintf(f, "block ");
 	for (i = 0; i < len; i++)
 		fprintf(f, "%02x", block[i]);
 	fprintf(f, "\n");
+	fclose(f);
+	/* So that "scan" does not find this. */
+	explicit_bzero(buf, sizeof(buf));
+}
+
+/* Eight times @byte, or 16 hex digits of it, in @len bytes at @p? */
+__attribute__((no_sanitize("address")))
+static bool holds(const uint8_t *p, size_t len, uint8_t byte)
+{
+	char digits[3];
+	size_t i, raw = 0, text = 0;
+
+	snprintf(digits, sizeof(digits), "%02x", byte);
+	for (i = 0; i < len; i++) {
+		raw = p[i] == byte ? raw + 1 : 0;
+		if (p[i] == digits[text % 2])
+			text++;
+		else
+			text = p[i] == digits[0];
+		if (raw == 8 || text == 16)
+			return true;
+	}
+	return false;
+}
+
+/* End the program with 99 if what was secret is still in its writable memory. */
+static void scan(uint8_t byte)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	char line[512], name[256], mode[8];
+	unsigned long start, end;
+
+	if (!f)
+		abort();
+	while (fgets(line, sizeof(line), f)) {
+		name[0] = '\0';
+		if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %255s", &start, &end, mode, name) < 3)
+			abort();
+		/* What is larger is the address sanitizer's own. */
+		if (mode[0] == 'r' && mode[1] == 'w' && end - start < 1UL << 28 &&
+		    holds((const uint8_t *)start, end - start, byte)) {
+			fprintf(stderr, "mock: a secret is left in memory: %s\n", line);
+			_exit(99);
+		}
+	}
 	fclose(f);
 }
 
@@ -291,6 +341,8 @@ static int mock_send(bool write, struct mtd_crtm_cmd *cmd)
 		if (!strcmp(verb, "unsent"))
 			return 0;
 		log_block(block, e->in_len);
+		if (!strcmp(verb, "scan"))
+			scan(strtoul(arg, NULL, 16));
 		e->sent = 1;
 		if (!strcmp(verb, "unknown")) {
 			e->result = -error_number(arg);
