@@ -34,7 +34,7 @@
 #define MAX_BAD		3	/* forged answers in a row before a job is held */
 #define MAX_SESSIONS	32	/* counter blocks a job may use */
 #define MAX_WRONG	3	/* measurements that don't show what was written */
-#define BACKOFF_MS	250	/* before the third attempt; doubles from there */
+#define BACKOFF_MS	100	/* before the third attempt; doubles from there */
 /* Counter writes of a device: a burst, then one a minute (reference). */
 #define TOKENS		30.0
 #define TOKEN_MS	60000.0
@@ -358,7 +358,7 @@ static bool decide_protect(struct ctx *c, int64_t *retry)
 
 	if (!add)
 		op.mode = CRTM_PROTECT_REMOVE;
-	if (exact == add) {
+	if (exact == add && (add || c->job.sessions)) {
 		if (c->job.sequence)
 			return close_session(c, retry);
 		job_end(c, "done", "%s", add ? "protected" : "no longer protected");
@@ -368,7 +368,7 @@ static bool decide_protect(struct ctx *c, int64_t *retry)
 		job_end(c, "failed", "overlaps a protected region");
 	} else if (add && c->dev.nr_regions == CRTM_MAX_REGIONS) {
 		job_end(c, "failed", "the chip's region table is full");
-	} else if (!add && !c->job.sessions) {
+	} else if (!add && !exact) {
 		job_end(c, "failed", "no such protected region");
 	} else if (!contradiction(c)) {
 		return in_session(c, &op, 1, retry);
