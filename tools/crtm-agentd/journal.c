@@ -20,13 +20,11 @@
 
 #define MAGIC		"CRTMJNL1"
 #define CHAIN_LEN	SHA256_DIGEST_LENGTH
-#define CHECK_LEN	16
 
 struct head {
 	uint8_t magic[8];
 	uint64_t committed;
 	uint8_t chain[CHAIN_LEN];
-	uint8_t check[CHECK_LEN];	/* start of the SHA-256 of what stands before */
 } __attribute__((packed));
 
 enum record_type {
@@ -226,22 +224,22 @@ static bool load_record(struct journal *j, const uint8_t *payload, size_t len)
 /* Read @data into an empty @j. Says whether all that was committed is there. */
 static bool load(struct journal *j, const uint8_t *data, size_t size)
 {
-	uint8_t check[SHA256_DIGEST_LENGTH];
 	const size_t overhead = sizeof(uint32_t) + CHAIN_LEN;
 	size_t pos = sizeof(struct head);
-	bool head_ok, seen;
 	struct head head;
+	bool seen;
 
 	if (size < sizeof(head))
 		return false;
 	memcpy(&head, data, sizeof(head));
-	SHA256(data, offsetof(struct head, check), check);
-	head_ok = !memcmp(head.magic, MAGIC, sizeof(head.magic)) &&
-		  !memcmp(head.check, check, CHECK_LEN);
+	if (memcmp(head.magic, MAGIC, sizeof(head.magic)))
+		return false;
 
-	/* The chain at the committed end must be the one that was committed. */
-	seen = head_ok && be64toh(head.committed) == pos &&
-	       !memcmp(head.chain, j->chain, CHAIN_LEN);
+	/*
+	 * The chain at the committed end must be the one that was committed: a
+	 * damaged head fits no place.
+	 */
+	seen = be64toh(head.committed) == pos && !memcmp(head.chain, j->chain, CHAIN_LEN);
 	while (size - pos >= overhead) {
 		uint8_t chain[CHAIN_LEN];
 		uint32_t len;
@@ -259,7 +257,7 @@ static bool load(struct journal *j, const uint8_t *data, size_t size)
 			return false;
 		memcpy(j->chain, chain, CHAIN_LEN);
 		pos += overhead + len;
-		if (head_ok && be64toh(head.committed) == pos)
+		if (be64toh(head.committed) == pos)
 			seen = !memcmp(head.chain, j->chain, CHAIN_LEN);
 	}
 	return seen;
@@ -337,7 +335,6 @@ static int append(struct journal *j)
 /* Append what was put; on 0 it is on the medium. */
 static int commit(struct journal *j)
 {
-	uint8_t check[SHA256_DIGEST_LENGTH];
 	struct head head;
 	int ret;
 
@@ -347,8 +344,6 @@ static int commit(struct journal *j)
 	memcpy(head.magic, MAGIC, sizeof(head.magic));
 	head.committed = htobe64(j->end);
 	memcpy(head.chain, j->chain, CHAIN_LEN);
-	SHA256((const uint8_t *)&head, offsetof(struct head, check), check);
-	memcpy(head.check, check, CHECK_LEN);
 	ret = write_all(j->fd, &head, sizeof(head), 0);
 	if (ret)
 		return ret;

@@ -12,7 +12,7 @@
  *
  * Layout, integers big-endian::
  *
- *   head:   magic[8] committed[8] chain[32] check[16]
+ *   head:   magic[8] committed[8] chain[32]
  *   record: length[4] payload[length] chain[32]
  *
  * chain = SHA-256(chain of the record before, length, payload). The head is

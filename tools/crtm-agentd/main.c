@@ -291,6 +291,9 @@ static enum turn turn(struct agent *a)
 	enum turn ret;
 	int64_t job;
 
+	/* First, for it needs no chip. */
+	if (journal_pending(a->journal, &job, &outcomes))
+		return report_pending(a);
 	if (!a->device_open) {
 		ret = open_device(a);
 		if (ret != TURN_GOOD)
@@ -301,8 +304,6 @@ static enum turn turn(struct agent *a)
 		if (ret != TURN_GOOD)
 			return ret;
 	}
-	if (journal_pending(a->journal, &job, &outcomes))
-		return report_pending(a);
 	return fetch(a);
 }
 

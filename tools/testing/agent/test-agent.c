@@ -263,6 +263,34 @@ static void test_unknown(void **state)
 	all_answered(second);
 }
 
+/* The chip goes and comes back: it is opened and announced anew. */
+static void test_chip_gone(void **state)
+{
+	(void)state;
+	assert_int_equal(run(&(struct run){ .fake = "80,80,!ENODEV" }), 0);
+	expect(0, "\"8043\"");
+	expect(2, "ENODEV");
+	expect(3, "STOPPED");
+	assert_int_equal(server.hello.count, 2);
+	all_answered(second);
+}
+
+/* Without a chip, what is known from before is still reported. */
+static void test_chip_missing(void **state)
+{
+	pid_t pid = start(&(struct run){ .stop = "after:1" });
+
+	(void)state;
+	WAIT_FOR(said("CRTM-SHIM-STOPPED after:1"));
+	kill(pid, SIGKILL);
+	assert_int_equal(ended(pid), -SIGKILL);
+	assert_int_equal(run(&(struct run){ .device = "none" }), 1);
+	expect(0, "\"CRASH\"");
+	expect(1, "\"CRASH\"");
+	assert_int_equal(server.hello.count, 1);
+	assert_null(server.outcomes[2]);
+}
+
 /* A server that gives no answer, at each of its requests */
 static void test_no_answer(void **state)
 {
@@ -601,6 +629,8 @@ int main(void)
 		TEST(test_job),
 		TEST(test_outcomes),
 		TEST(test_unknown),
+		TEST(test_chip_gone),
+		TEST(test_chip_missing),
 		TEST(test_no_answer),
 		TEST(test_server_killed),
 		TEST(test_asked_again),

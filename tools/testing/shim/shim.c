@@ -129,6 +129,8 @@ static void record(unsigned long nr, const struct mtd_crtm_cmd *cmd)
 	for (i = 0; i < cmd->nr; i++)
 		if (entries[i].sent)
 			record_entry(fd, nr == WR_CRTM_CMD ? "wr" : "rd", &entries[i]);
+	/* It must outlive a power cut at the stop point that follows. */
+	REAL(fsync)(fd);
 	close(fd);
 }
 
