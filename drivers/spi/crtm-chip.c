@@ -1274,7 +1274,7 @@ static u64 secure_us(struct crtm_chip *chip, const struct block *blk)
 		default:
 			return delay_us(delays[2], 1000);
 		}
-	return blk->cmd->typ_us + ((u64)blk->cmd->typ_us_64k * blk->len >> 16);
+	return blk->cmd->typ_us + (((u64)blk->cmd->typ_us_64k * blk->len + 0xffff) >> 16);
 }
 
 /* Does this injected fault strike now? */

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Random operations on one chip: ordinary opcodes, good blocks, spoiled and
+ * replayed ones, resets, power cuts. After each the invariants 1, 3, 5 and 6 are
+ * held against a model of what the array must be.
+ *
+ * CRTM_FUZZ_SEED and CRTM_FUZZ_STEPS in the environment replace the defaults.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host.h"
+
+#define SIZE		(1 << 20)
+#define RECORDED	256
+
+static u64 rng;
+
+/* xorshift64*: the same stream everywhere for one seed */
+static u32 rnd(u32 n)
+{
+	rng ^= rng >> 12;
+	rng ^= rng << 25;
+	rng ^= rng >> 27;
+	return (u32)(rng * 0x2545f4914f6cdd1dULL >> 32) % n;
+}
+
+struct fuzz {
+	struct host *h;
+	u8 shadow[SIZE];	/* what the array must be */
+	u32 seq;		/* accepted blocks of the session; as the host counts */
+	u8 recorded[RECORDED][HOST_MAX_BLOCK];
+	u32 recorded_len[RECORDED];
+	u32 n;
+	u32 accepted, refused, cuts;	/* that the test tests anything */
+};
+
+static bool is_protected(struct fuzz *f, u32 sector)
+{
+	const struct crtm_chip_record *nv = &f->h->u->chip.nv;
+	u32 i;
+
+	for (i = 0; i < nv->regions; i++)
+		if (sector >= nv->region[i].addr >> 16 &&
+		    sector < (nv->region[i].addr + nv->region[i].len) >> 16)
+			return true;
+	return false;
+}
+
+/* Protected bytes are the shadow's; what is not protected anybody may change. */
+static void check_array(struct fuzz *f)
+{
+	u8 *array = f->h->u->chip.array;
+	u32 i;
+
+	for (i = 0; i < SIZE >> 16; i++) {
+		if (is_protected(f, i))
+			assert_memory_equal(array + (i << 16), f->shadow + (i << 16), 0x10000);
+		else
+			memcpy(f->shadow + (i << 16), array + (i << 16), 0x10000);
+	}
+}
+
+static u32 random_addr(void)
+{
+	switch (rnd(4)) {
+	case 0:
+		return rnd(16) << 16;
+	case 1:
+		return rnd(SIZE);
+	case 2:
+		return rnd(SIZE) | rnd(4096) << 20;
+	default:
+		return (rnd(16) << 16) - 1 - rnd(300);
+	}
+}
+
+static void ordinary(struct fuzz *f)
+{
+	u8 tx[300];
+	u32 n = 1 + rnd(8), i;
+
+	if (rnd(8) == 0)
+		n = rnd(sizeof(tx)) + 1;
+	for (i = 0; i < n; i++)
+		tx[i] = rnd(256);
+	if (n > 5)
+		to_be32(tx + 1, rnd(2) ? random_addr() : random_addr() << 8);
+	/* Chip erase would leave nothing to test: now and then is enough. */
+	if ((tx[0] == 0xc7 || tx[0] == 0x60 || tx[0] == 0xc4) && rnd(10))
+		tx[0] = 0x20;
+	/* OP1 has a place of its own. */
+	if (tx[0] == OP1)
+		tx[0] = 0x02;
+	if (rnd(4))
+		op(f->h, 0x06);
+	crtm_user_op(f->h->u, tx, n, NULL, rnd(4));
+	if (rnd(4))
+		crtm_user_wait(f->h->u);
+}
+
+/* A good block of any kind, if its time has come; returns false if not. */
+static bool good_block(struct fuzz *f)
+{
+	struct host *h = f->h;
+	struct crtm_chip *chip = &h->u->chip;
+	u32 addr = rnd(SIZE), len = 1 + rnd(256);
+	u8 data[256];
+	u32 i;
+
+	h->seq = f->seq;
+	switch (rnd(16)) {
+	case 0:
+		build_update(h, rnd(4), rnd(3));
+		return true;
+	case 1:
+		i = rnd(4);
+		build_increment(h, i, chip->nv.mc[i]);
+		return chip->v.hkrs >> i & 1;
+	case 2:
+		i = rnd(4);
+		build_request(h, i, "twelve bytes");
+		return chip->v.hkrs >> i & 1;
+	case 3:
+	case 4:
+		if (!(chip->v.hkrs & 1))
+			return false;
+		build_open(h, chip->nv.mc[0], rnd(256));
+		return true;
+	case 5:
+		if (rnd(6))
+			return false;
+		build_close(h);
+		return chip->v.session;
+	case 6:
+	case 7:
+		build_erase(h, addr & ~4095, 4096 * (1 + rnd(16)));
+		return chip->v.session;
+	case 8:
+	case 9:
+	case 10:
+		for (i = 0; i < sizeof(data); i++)
+			data[i] = rnd(256);
+		if (len > 256 - addr % 256 && rnd(8))
+			len = 256 - addr % 256;
+		build_program(h, addr, data, len);
+		return chip->v.session;
+	case 11:
+		build_protect(h, addr & ~0xffff, 0x10000 * (1 + rnd(2)), rnd(8) ? 1 : 0);
+		return chip->v.session;
+	case 12:
+		if (chip->nv.regions) {
+			i = rnd(chip->nv.regions);
+			build_protect(h, chip->nv.region[i].addr, chip->nv.region[i].len, 0);
+		}
+		return chip->v.session && chip->nv.regions;
+	case 13:
+		build_measure(h, rnd(4), rnd(256), addr, len);
+		return true;
+	case 14:
+		build_derive(h, rnd(4), addr, len);
+		return true;
+	default:
+		if (rnd(50) == 0)
+			build_lock(h, 0);
+		else
+			build_info(h, rnd(4), rnd(256));
+		return true;
+	}
+}
+
+/* The shadow follows a block of the session that the chip accepted. */
+static void follow(struct fuzz *f, const u8 *blk, u32 n)
+{
+	u32 addr = be32(blk + CRTM_OFF_ADDR), i;
+
+	if (blk[1] == CRTM_ERASE)
+		memset(f->shadow + addr, 0xff, be32(blk + CRTM_OFF_LEN));
+	if (blk[1] == CRTM_PROGRAM)
+		for (i = 0; i < n - CRTM_OFF_DATA - RPMC_SIG_LEN; i++)
+			f->shadow[addr + i] &= blk[CRTM_OFF_DATA + i];
+}
+
+/* Power failed inside of a block: only its named range is undefined. */
+static void forgive(struct fuzz *f, const u8 *blk, u32 n)
+{
+	u32 addr = be32(blk + CRTM_OFF_ADDR);
+	u32 len = 0;
+
+	if (blk[1] == CRTM_ERASE)
+		len = be32(blk + CRTM_OFF_LEN);
+	if (blk[1] == CRTM_PROGRAM)
+		len = n - CRTM_OFF_DATA - RPMC_SIG_LEN;
+	memcpy(f->shadow + addr * !!len, f->h->u->chip.array + addr * !!len, len);
+}
+
+static void send_block(struct fuzz *f, bool good)
+{
+	struct host *h = f->h;
+	struct crtm_chip *chip = &h->u->chip;
+	struct crtm_chip_record old = chip->nv;
+	struct snapshot before;
+	bool session = chip->v.session, cut = rnd(10) == 0;
+	u32 i, moved = 0;
+	u8 type, status;
+
+	snapshot(h, &before);
+	if (cut)
+		chip->cut_in = 1 + rnd(50);
+	crtm_user_op(h->u, h->blk, h->n, NULL, 0);
+	chip->cut_in = 0;
+	type = h->n > 1 ? h->blk[1] : 0xff;
+	if (!chip->v.on) {
+		f->cuts++;
+		f->seq = 0;
+		if (good && session)
+			forgive(f, h->blk, h->n);
+		crtm_chip_power_on(chip);
+		goto counters;
+	}
+	status = chip->v.resp[0];
+	if (rnd(8))
+		crtm_user_wait(h->u);
+
+	if (status != OK && !(session && !chip->v.session)) {
+		f->refused++;
+		assert_true(unchanged(h, &before));
+	} else if (status == OK) {
+		f->accepted++;
+		if (type == CRTM_MEASURE || type == CRTM_DERIVE_KEY || type == CRTM_GET_INFO)
+			assert_true(unchanged(h, &before));
+		if (type >= CRTM_CLOSE_SESSION && type <= CRTM_PROTECT) {
+			assert_true(good && session);
+			follow(f, h->blk, h->n);
+			f->seq++;
+		}
+		if (type == CRTM_OPEN_SESSION)
+			f->seq = 0;
+		if (f->n < RECORDED || rnd(8) == 0) {
+			i = f->n < RECORDED ? f->n++ : rnd(RECORDED);
+			memcpy(f->recorded[i], h->blk, h->n);
+			f->recorded_len[i] = h->n;
+		}
+	}
+	if (!chip->v.session)
+		f->seq = 0;
+	assert_int_equal(chip->v.seq, f->seq);
+counters:
+	/* 1: by one accepted 02 or 40, one counter, one step */
+	for (i = 0; i < 4; i++) {
+		assert_in_range(chip->nv.mc[i] - old.mc[i], 0, 1);
+		moved += chip->nv.mc[i] - old.mc[i];
+	}
+	assert_true(moved == 0 || (good && moved == 1 &&
+		    (type == RPMC_INCREMENT_COUNTER || type == CRTM_OPEN_SESSION)));
+	/* 3: the regions */
+	if (!good || type != CRTM_PROTECT || !session)
+		assert_memory_equal(chip->nv.region, old.region, sizeof(old.region));
+	assert_memory_equal(chip->nv.root_key, old.root_key, sizeof(old.root_key));
+}
+
+static void step(struct fuzz *f)
+{
+	struct host *h = f->h;
+	struct crtm_chip *chip = &h->u->chip;
+	struct crtm_chip_record old = chip->nv;
+	u32 k = rnd(100), i;
+
+	if (k < 40) {
+		if (chip->v.work != CRTM_CHIP_IDLE && rnd(4))
+			crtm_user_wait(h->u);
+		if (chip->v.work != CRTM_CHIP_IDLE && h->u->now_us < chip->v.busy_until)
+			return;
+		if (good_block(f)) {
+			if (chip->v.suspended)
+				op(h, 0x7a);
+			crtm_user_wait(h->u);
+			op(h, 0x04);
+			send_block(f, true);
+		}
+	} else if (k < 55 && f->n) {
+		/* Replayed, spoiled or both */
+		i = rnd(f->n);
+		memcpy(h->blk, f->recorded[i], f->recorded_len[i]);
+		h->n = f->recorded_len[i];
+		if (rnd(2))
+			h->blk[rnd(h->n)] ^= 1 << rnd(8);
+		else if (rnd(4) == 0)
+			h->n = 1 + rnd(h->n);
+		if (h->blk[0] != OP1)
+			return;
+		crtm_user_wait(h->u);
+		op(h, 0x04);
+		/* A replayed 01 is good; so is an unsigned command. */
+		send_block(f, false);
+	} else if (k < 96) {
+		ordinary(f);
+	} else if (k == 96) {
+		op(h, 0x66);
+		op(h, 0x99);
+	} else if (k == 97) {
+		crtm_chip_reset_pin(chip);
+	} else if (k == 98) {
+		crtm_chip_power_off(chip);
+		crtm_chip_power_on(chip);
+	} else {
+		chip->cut_in = 1 + rnd(20);
+		ordinary(f);
+		chip->cut_in = 0;
+		if (!chip->v.on)
+			crtm_chip_power_on(chip);
+	}
+	if (k >= 55) {
+		assert_memory_equal(chip->nv.mc, old.mc, sizeof(old.mc));
+		assert_memory_equal(chip->nv.region, old.region, sizeof(old.region));
+		assert_memory_equal(chip->nv.root_key, old.root_key, sizeof(old.root_key));
+		if (!chip->v.session)
+			f->seq = 0;
+	}
+	check_array(f);
+}
+
+static void fuzz(void **state)
+{
+	const char *seed = getenv("CRTM_FUZZ_SEED");
+	const char *steps = getenv("CRTM_FUZZ_STEPS");
+	u32 n = steps ? strtoul(steps, NULL, 0) : 20000;
+	struct fuzz *f = calloc(1, sizeof(*f));
+	u32 i;
+
+	(void)state;
+	assert_non_null(f);
+	rng = seed ? strtoull(seed, NULL, 0) : 1;
+	f->h = host_provisioned(&small_model);
+	memset(f->shadow, 0xff, sizeof(f->shadow));
+	for (i = 0; i < n; i++)
+		step(f);
+	print_message("# %u steps: %u blocks accepted, %u refused, %u cut off\n", n,
+		      f->accepted, f->refused, f->cuts);
+	assert_true(f->accepted > n / 10 && f->refused > n / 50 && f->cuts > n / 2000);
+	host_free(f->h);
+	free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fuzz),
+	};
+
+	return cmocka_run_group_tests_name("fuzz", tests, NULL, NULL);
+}
