@@ -204,7 +204,8 @@ static int send_list(struct ctl *ctl, const struct blocks *blocks, unsigned int 
 		const struct block *block = &blocks->list[first + i];
 
 		if (!run->entries[i].sent) {
-			ctl_error("block %zu was not sent", first + i + 1);
+			if (!interrupted)
+				ctl_error("block %zu was not sent", first + i + 1);
 			return CTL_DEVICE;
 		}
 		ret = exit_of(crtm_outcome(&run->entries[i]));
@@ -236,14 +237,14 @@ static int send_all(struct ctl *ctl, const struct blocks *blocks, struct run *ru
 			progress("send", run->answered, blocks->nr);
 	}
 	progress_clear();
-	if (interrupted)
-		ctl_error("interrupted after %zu of %zu blocks", run->answered, blocks->nr);
-	else if (ret == CTL_REFUSED)
+	if (ret == CTL_REFUSED)
 		ctl_error("block %zu of %zu was refused by the chip, the rest not sent",
 			  run->answered, blocks->nr);
 	else if (ret == CTL_UNKNOWN)
 		ctl_error("block %zu of %zu: outcome unknown, ask the chip; the rest not sent",
 			  run->answered + 1, blocks->nr);
+	else if (interrupted && ret)
+		ctl_error("interrupted after %zu of %zu blocks", run->answered, blocks->nr);
 	return ret;
 }
 
