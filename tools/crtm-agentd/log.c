@@ -35,12 +35,17 @@ void log_line(int level, const char *fmt, ...)
 		fprintf(stderr, "crtm-agentd: %s\n", text);
 }
 
+bool log_has_bar(void)
+{
+	return isatty(STDERR_FILENO);
+}
+
 void log_progress(const char *title, int64_t done, int64_t total)
 {
 	char bar[BAR_WIDTH + 1];
 	int filled, percent;
 
-	if (total <= 0 || !isatty(STDERR_FILENO))
+	if (total <= 0 || !log_has_bar())
 		return;
 	if (done > total)
 		done = total;

@@ -5,6 +5,7 @@
 #ifndef AGENT_LOG_H
 #define AGENT_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Priorities of syslog(3), which journald understands as <N>. */
@@ -19,6 +20,9 @@ void log_line(int level, const char *fmt, ...) __attribute__((format(printf, 2, 
 #define log_warn(...)	log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_notice(...)	log_line(LOG_LEVEL_NOTICE, __VA_ARGS__)
 #define log_info(...)	log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+
+/* Is stderr a terminal, so that log_progress() shows anything? */
+bool log_has_bar(void);
 
 /**
  * log_progress - draw the progress bar of a job, if stderr is a terminal

@@ -215,6 +215,8 @@ static void log_batch(struct agent *a, const struct batch *b)
 		if (!bad && !outcome_success(&outcomes[i]))
 			bad = &outcomes[i];
 	}
+	if (!bad && log_has_bar())
+		return;
 	if (!bad) {
 		log_info("job %lld \"%s\": %lld/%lld", (long long)b->job, b->title,
 			 (long long)(b->done + b->nr), (long long)b->total);

@@ -114,7 +114,8 @@ int relay_batch(struct device *d, struct journal *j, const struct batch *b, bool
 		if (ret)
 			return ret;
 		stopped = !outcome_success(&out[n - 1]);
-		log_progress(b->title, b->done + i + n, b->total);
+		if (!stopped)
+			log_progress(b->title, b->done + i + n, b->total);
 	}
 	if (i == b->nr)
 		return 0;
