@@ -139,8 +139,8 @@ int exchange(struct ctl *ctl, bool write, const void *block, size_t len, const c
 		ctl_error("%s: %s: not sent", ctl->path, what);
 		return CTL_DEVICE;
 	case CRTM_UNKNOWN:
-		ctl_error("%s: %s: %s (%s)", ctl->path, what, crtm_errno_text(x->entry.result),
-			  crtm_errno_name(x->entry.result));
+		ctl_error("%s: %s: outcome unknown, ask the chip: %s (%s)", ctl->path, what,
+			  crtm_errno_text(x->entry.result), crtm_errno_name(x->entry.result));
 		return CTL_UNKNOWN;
 	case CRTM_REFUSED:
 		if (!accept_refusal)

@@ -24,6 +24,7 @@ struct job {
 	uint8_t digest[DIGEST_LEN];
 	bool have_digest;
 	struct input image;	/* data is NULL if there is none */
+	bool differs;		/* out: some digest is not what was expected */
 };
 
 static bool is_digest(const char *text)
@@ -77,14 +78,16 @@ static int check_range(struct ctl *ctl, struct job *job, uint32_t piece)
 	return CTL_OK;
 }
 
+enum verdict { NOT_COMPARED, AS_EXPECTED, DIFFERS };
+
 /* Does the piece at @offset have the digest that was expected? */
 static int compare(const struct job *job, uint64_t offset, uint32_t len, const uint8_t *digest,
-		   const char **verdict)
+		   enum verdict *verdict)
 {
 	const uint8_t *expected = job->digest;
 	uint8_t md[EVP_MAX_MD_SIZE];
 
-	*verdict = "";
+	*verdict = NOT_COMPARED;
 	if (job->image.data) {
 		if (!EVP_Digest(job->image.data + offset, len, md, NULL, EVP_sha256(), NULL)) {
 			ctl_error("SHA-256 failed");
@@ -94,22 +97,18 @@ static int compare(const struct job *job, uint64_t offset, uint32_t len, const u
 	} else if (!job->have_digest) {
 		return CTL_OK;
 	}
-	if (!memcmp(expected, digest, DIGEST_LEN)) {
-		*verdict = "as expected";
-		return CTL_OK;
-	}
-	*verdict = "DIFFERS";
-	return CTL_MISMATCH;
+	*verdict = memcmp(expected, digest, DIGEST_LEN) ? DIFFERS : AS_EXPECTED;
+	return CTL_OK;
 }
 
-static int measure_piece(struct ctl *ctl, const struct job *job, uint64_t offset, uint32_t len,
+static int measure_piece(struct ctl *ctl, struct job *job, uint64_t offset, uint32_t len,
 			 json_object *list)
 {
 	uint8_t block[CRTM_MEASURE_BLOCK];
 	uint32_t addr = job->addr + offset;
 	char digest[2 * DIGEST_LEN + 1];
 	struct crtm_measurement m;
-	const char *verdict;
+	enum verdict verdict;
 	struct exchange x;
 	json_object *row;
 	int ret;
@@ -126,6 +125,9 @@ static int measure_piece(struct ctl *ctl, const struct job *job, uint64_t offset
 		goto out;
 	}
 	ret = compare(job, offset, len, m.digest, &verdict);
+	if (ret)
+		goto out;
+	job->differs |= verdict == DIFFERS;
 	progress_clear();
 	hex_encode(digest, m.digest, DIGEST_LEN);
 	if (list) {
@@ -133,17 +135,21 @@ static int measure_piece(struct ctl *ctl, const struct job *job, uint64_t offset
 		json_add_int(row, "address", addr);
 		json_add_int(row, "length", len);
 		json_add_string(row, "sha256", digest);
-		if (*verdict)
-			json_add_bool(row, "as_expected", !ret);
+		if (verdict != NOT_COMPARED)
+			json_add_bool(row, "as_expected", verdict == AS_EXPECTED);
 		json_add_int(row, "counter", x.resp.counter);
 		json_add_hex(row, "block", block, sizeof(block));
 		json_add_hex(row, "response", x.out, x.entry.out_len);
 		json_object_array_add(list, row);
 	} else {
-		printf("0x%08x  0x%08x  %s", addr, len, digest);
-		if (*verdict)
-			printf("  %s%s%s", paint(stdout, ret ? RED : GREEN), verdict,
+		if (!offset)
+			printf("%saddress     length      SHA-256%s\n", paint(stdout, BOLD),
 			       plain(stdout));
+		printf("0x%08x  0x%08x  %s", addr, len, digest);
+		if (verdict == AS_EXPECTED)
+			printf("  %sas expected%s", paint(stdout, GREEN), plain(stdout));
+		else if (verdict == DIFFERS)
+			printf("  %sDIFFERS%s", paint(stdout, RED), plain(stdout));
 		putchar('\n');
 	}
 out:
@@ -151,29 +157,27 @@ out:
 	return ret;
 }
 
-static int measure(struct ctl *ctl, const struct job *job, uint32_t piece)
+static int measure(struct ctl *ctl, struct job *job, uint32_t piece)
 {
 	json_object *list = ctl->json ? json_object_new_array() : NULL, *obj;
-	int ret = CTL_OK, one;
 	uint64_t offset;
+	int ret = CTL_OK;
 	uint32_t len;
 
-	if (!list)
-		printf("%s%-10s  %-10s  %-64s%s\n", paint(stdout, BOLD), "address", "length",
-		       "SHA-256", plain(stdout));
 	for (offset = 0; offset < job->len; offset += len) {
 		len = job->len - offset < piece ? job->len - offset : piece;
 		if (job->len > piece)
 			progress("measure", offset, job->len);
-		one = measure_piece(ctl, job, offset, len, list);
-		ret = worse(ret, one);
-		/* A digest that differs is a result; the others are the end of it. */
-		if (one && one != CTL_MISMATCH)
+		ret = measure_piece(ctl, job, offset, len, list);
+		if (ret)
 			break;
 	}
 	progress_clear();
+	if (job->differs)
+		ret = worse(ret, CTL_MISMATCH);
 	if (!list) {
-		printf("\nthe signature was not verified: this program has no key\n");
+		if (offset)
+			printf("\nsignatures were not verified: this program has no key\n");
 		return worse(ret, flush(stdout));
 	}
 	obj = json_object_new_object();

@@ -707,8 +707,11 @@ static void test_measure(void **state)
 	put("script", "stale\n");
 	RUN(NULL, "measure -l 4k", 5);
 	HAS(err, "another request");
+	assert_string_equal(out, "");
 	put("script", "unknown ETIMEDOUT\n");
 	RUN(NULL, "measure -l 4k", 4);
+	HAS(err, "outcome unknown");
+	assert_string_equal(out, "");
 	/* It ends at the first piece without an answer. */
 	unlink(path_of("log"));
 	put("script", "unknown ETIMEDOUT\n");
