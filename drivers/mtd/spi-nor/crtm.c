@@ -22,7 +22,10 @@
 #include "crtm.h"
 #include "security.h"
 
-/* Poll every eighth of the typical time, but not more often or more rarely. */
+/*
+ * Poll every eighth of the typical time and more and more rarely, but never more
+ * often or more rarely than that.
+ */
 #define CRTM_POLL_DIV		8
 #define CRTM_POLL_MIN_US	50
 #define CRTM_POLL_MAX_US	10000
@@ -43,7 +46,7 @@ static const struct {
 	u8 addr_nbytes;
 } crtm_controllers[] = {
 	{ "zynqmp-qspi", 0 },
-	{ "spi-crtm-emu", RPMC_HDR_LEN - 1 },
+	{ "crtm-emu", RPMC_HDR_LEN - 1 },
 };
 
 /* The block less its opcode and @addr_nbytes more comes from the bounce buffer. */
@@ -159,6 +162,7 @@ static int crtm_wait(struct spi_nor *nor, u64 typ_us, u64 max_us)
 			return -ETIMEDOUT;
 		usleep_range(step, step + step / 4);
 		late = ktime_after(ktime_get(), deadline);
+		step = min_t(u32, step + step / 4, CRTM_POLL_MAX_US);
 	}
 }
 

@@ -65,7 +65,7 @@ static void rpmc_set_time(struct crtm_command *cmd, u32 typ_us)
  * nobody has listed is not for the chip's own table to say. So are delays longer
  * than the flash may be kept. A delay of 0 leaves the times of RPMC_COMMANDS().
  *
- * Return: 0, or -EINVAL.
+ * Return: 0, -EOPNOTSUPP if the table says that there is nothing, or -EINVAL.
  */
 int spi_nor_rpmc_parse(struct spi_nor_crtm *crtm, const u8 *table)
 {
@@ -74,8 +74,9 @@ int spi_nor_rpmc_parse(struct spi_nor_crtm *crtm, const u8 *table)
 	u32 long_us = rpmc_delay(FIELD_GET(RPMC_DW2_LONG_WRITE, dw2)) * 1000;
 	unsigned int i;
 
-	if (dw1 & RPMC_DW1_UNSUPPORTED ||
-	    FIELD_GET(RPMC_DW1_OP1, dw1) != RPMC_OP1_DEFAULT ||
+	if (dw1 & RPMC_DW1_UNSUPPORTED)
+		return -EOPNOTSUPP;
+	if (FIELD_GET(RPMC_DW1_OP1, dw1) != RPMC_OP1_DEFAULT ||
 	    FIELD_GET(RPMC_DW1_OP2, dw1) != RPMC_OP2_DEFAULT ||
 	    long_us > SPI_NOR_CRTM_HOLD_MS * 1000)
 		return -EINVAL;
