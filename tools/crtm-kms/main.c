@@ -120,10 +120,12 @@ static bool parse_id(const char *s, int64_t *v)
 	return !*end;
 }
 
-static int no_device(const char *name)
+/* Say why a transaction fails; it does then. */
+static void refuse(struct kms *kms, const char *what, const char *why)
 {
-	kms_log("%s: no such device", name);
-	return -1;
+	if (!kms->err)
+		kms_log("%s: %s", what, why);
+	kms->err = true;
 }
 
 /* Queue a job. @image may be NULL. */
@@ -139,11 +141,11 @@ static int queue(struct kms *kms, const struct args *a, enum job_kind kind, uint
 	db_int(kms, &ready, "SELECT provisioned IS NOT NULL FROM device WHERE id = ?", "i",
 	       device);
 	if (!device)
-		kms->err = no_device(a->word[0]);
+		refuse(kms, a->word[0], "no such device");
 	else if (!ready)
-		kms->err = (kms_log("%s: not provisioned", a->word[0]), true);
+		refuse(kms, a->word[0], "not provisioned");
 	else if ((int64_t)addr + len > size)
-		kms->err = (kms_log("the range does not lie in the chip"), true);
+		refuse(kms, a->word[0], "the range does not lie in the chip");
 	db_run(kms, "INSERT INTO job (device, kind, title, address, length, protect, image,"
 	       " created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", "idsuudbi", device, (int)kind, title,
 	       addr, len, (int)a->protect, image, image ? (size_t)len : 0, now_ms());
@@ -240,7 +242,7 @@ static int do_protect(struct kms *kms, const struct args *a)
 
 static int do_update(struct kms *kms, const struct args *a)
 {
-	char title[128], *path;
+	char title[128], *path, *p;
 	uint8_t *image;
 	size_t n;
 	int ret;
@@ -257,6 +259,11 @@ static int do_update(struct kms *kms, const struct args *a)
 	path = strdup(a->word[1]);
 	snprintf(title, sizeof(title), "update %s", path ? basename(path) : "");
 	free(path);
+	/* It goes into JSON and onto terminals. */
+	for (p = title; *p; p++) {
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	}
 	ret = queue(kms, a, JOB_UPDATE, a->address, n, image, title);
 	free(image);
 	return ret;
@@ -298,10 +305,8 @@ static int do_cancel(struct kms *kms, const struct args *a)
 	db_run(kms, "UPDATE job SET state = 'failed', reason = 'cancelled', finished = ?,"
 	       " image = NULL, sectors = NULL WHERE id = ? AND state IN ('queued', 'running')",
 	       "ii", now_ms(), job);
-	if (!kms->err && !sqlite3_changes(kms->db)) {
-		kms_log("no such job, or ended already");
-		kms->err = true;
-	}
+	if (!kms->err && !sqlite3_changes(kms->db))
+		refuse(kms, a->word[0], "no such job, or ended already");
 	return db_end(kms);
 }
 
@@ -311,7 +316,7 @@ static int do_release(struct kms *kms, const struct args *a)
 
 	db_begin(kms);
 	if (!db_int(kms, &device, "SELECT id FROM device WHERE name = ?", "s", a->word[0]))
-		kms->err = no_device(a->word[0]);
+		refuse(kms, a->word[0], "no such device");
 	db_run(kms, "UPDATE device SET held = NULL WHERE id = ?", "i", device);
 	history_add(kms, device, 0, "released", 0, 0, NULL, -1, "by the operator");
 	return db_end(kms);

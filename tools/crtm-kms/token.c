@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
-#include <p11-kit/pkcs11.h>
+#include <p11-kit-1/p11-kit/pkcs11.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,8 +256,12 @@ struct token *token_open(const char *dir, const char *module)
 
 	if (!t)
 		return NULL;
-	if (load(t, dir, module) || open_session(t) || read_pin(dir, pin))
+	if (read_pin(dir, pin))
 		goto fail;
+	if (load(t, dir, module) || open_session(t)) {
+		OPENSSL_cleanse(pin, sizeof(pin));
+		goto fail;
+	}
 	rv = t->f->C_Login(t->session, CKU_USER, (CK_UTF8CHAR *)pin, strlen(pin));
 	OPENSSL_cleanse(pin, sizeof(pin));
 	if (rv == CKR_OK)
