@@ -40,7 +40,7 @@ check:
 	@scripts/check
 
 check-all:
-	@scripts/check-all
+	@scripts/check -a
 
 ##   make modules            build mtd.ko, spi-nor.ko, the emulated chip: build/KVER
 ##   make modules_install    build and install them for the kernel that this machine runs, or
