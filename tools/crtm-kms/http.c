@@ -91,7 +91,8 @@ static bool peer_name(struct MHD_Connection *conn, char name[NAME_LEN + 1])
 	if (!chain || !n || gnutls_x509_crt_init(&crt))
 		return false;
 	ok = !gnutls_x509_crt_import(crt, &chain[0], GNUTLS_X509_FMT_DER) &&
-		!gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len) &&
+		!gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name,
+					       &len) &&
 		strlen(name) == len && valid_name(name);
 	gnutls_x509_crt_deinit(crt);
 	return ok;

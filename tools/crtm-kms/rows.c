@@ -143,11 +143,12 @@ void job_save(struct ctx *c)
 
 	db_run(c->kms, "UPDATE job SET key_data = ?, hkr = ?, known = ?, verified = ?,"
 	       " sequence = nullif(?, 0), sectors = ?, attempts = ?, bad = ?, sessions = ?,"
-	       " wrong = ?, not_before = ?, next_step = ?, batch = ?, problem = nullif(?, '') WHERE id = ?",
+	       " wrong = ?, not_before = ?, next_step = ?, batch = ?, problem = nullif(?, '')"
+	       " WHERE id = ?",
 	       "bdddibddddiiisi", job->key_data, sizeof(job->key_data), job->hkr, (int)job->known,
 	       (int)job->verified, job->sequence, job->sectors, job->nr_sectors, job->attempts,
-	       job->bad, job->sessions, job->wrong, job->not_before, job->next_step, job->batch, job->problem,
-	       job->id);
+	       job->bad, job->sessions, job->wrong, job->not_before, job->next_step, job->batch,
+	       job->problem, job->id);
 	if (job->sequence)
 		sequence_save(c, &c->seq);
 }

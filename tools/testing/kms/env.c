@@ -509,7 +509,8 @@ json_object *carry_out(struct env *e, json_object *batch)
 	for (i = 0; i < json_object_array_length(steps); i++) {
 		s = json_object_array_get_idx(steps, i);
 		r = json_object_new_object();
-		json_object_object_add(r, "step", json_object_get(json_object_object_get(s, "step")));
+		json_object_object_add(r, "step",
+				       json_object_get(json_object_object_get(s, "step")));
 		if (go) {
 			go = carry_out_step(e, s, r);
 		} else {
