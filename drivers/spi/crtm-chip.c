@@ -74,7 +74,7 @@ static const struct crtm_chip_model models[] = {
 		.erase_64k_us = 150000,
 		.erase_chip_ms = 38000,
 		.write_sr_us = 1300,
-		.delays = { 0x27, 0x27, 0x05 },	/* 112 us, 112 us, 5 ms */
+		.delays = { 0x17, 0x17, 0x05 },	/* 112 us, 112 us, 5 ms */
 	}, {
 		.name = "mt25ql128-authenta",
 		.id = { 0x20, 0xba, 0x18, 0x12, 0x00, 0x8c },
@@ -92,7 +92,7 @@ static const struct crtm_chip_model models[] = {
 		.erase_64k_us = 150000,
 		.erase_chip_ms = 38000,
 		.write_sr_us = 1300,
-		.delays = { 0x27, 0x27, 0x05 },
+		.delays = { 0x17, 0x17, 0x05 },
 	}, {
 		.name = "mt25qu256",
 		.id = { 0x20, 0xbb, 0x19, 0x10, 0x44, 0x00 },
@@ -124,7 +124,7 @@ static const struct crtm_chip_model models[] = {
 		.erase_64k_us = 150000,
 		.erase_chip_ms = 80000,
 		.write_sr_us = 10000,
-		.delays = { 0x42, 0x44, 0x21 },	/* 256 us, 512 us, 16 ms */
+		.delays = { 0x22, 0x24, 0x11 },	/* 256 us, 512 us, 16 ms */
 	},
 };
 
@@ -522,7 +522,7 @@ static u32 delay_us(u8 code, u32 scale)
 {
 	static const u16 unit[] = { 1, 16, 128, 1000 };
 
-	return (code & 0x1f) * unit[code >> 5 & 3] * scale;
+	return (code & 0x0f) * unit[code >> 4 & 3] * scale;
 }
 
 /* Power and reset */

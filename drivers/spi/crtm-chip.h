@@ -55,19 +55,25 @@ struct crtm_chip_ops {
 /**
  * struct crtm_chip_model - one part number; constant
  * @name: as given to crtm_chip_model()
- * @id: JEDEC ID; @id_len: its length
+ * @id: JEDEC ID
+ * @id_len: its length in bytes; what @id does not name is zeros
  * @size: bytes of the array
  * @micron: Micron's registers (flag status, NVCR, VCR, EVCR) and its rule that
  *	WREN goes before B7h and E9h
  * @slots: monotonic counters; 0: no security engine, OP1 and OP2 are unknown
  * @crtm: the A-CRTM reference commands and their marker are there
  * @poll_rdsr: OP1 work shows in RDSR, not in OP2's status
- * @sr_mask: writable status register bits; @sr_tb, @sr_bp3: top/bottom bit and
- *	the fourth block protection bit
- * @page_us, @erase_4k_us, @erase_32k_us, @erase_64k_us, @erase_chip_ms,
- * @write_sr_us: typical times
+ * @sr_mask: writable status register bits
+ * @sr_tb: the top/bottom bit among them
+ * @sr_bp3: the fourth block protection bit among them
+ * @page_us: typical time of a page program
+ * @erase_4k_us: of a 4 KiB erase
+ * @erase_32k_us: of a 32 KiB erase
+ * @erase_64k_us: of a 64 KiB erase
+ * @erase_chip_ms: of a chip erase
+ * @write_sr_us: of a register write
  * @delays: bytes 4-6 of the SFDP table FF03h: read counter, short write, long
- *	write; each value[4:0], unit[6:5]. 03, 01 and 00/02 take that long.
+ *	write; each value[3:0], unit[5:4]. 03, 01 and 00/02 take that long.
  */
 struct crtm_chip_model {
 	const char *name;
@@ -168,14 +174,18 @@ enum crtm_chip_result {
  * struct crtm_chip_event - chip-select assertions, as traced
  * @start_us: when chip select fell
  * @busy_us: how long the chip is busy with it
- * @addr: physical address, if @has_addr
+ * @addr: physical address
  * @len: bytes on the wire, opcode included
  * @op: opcode
- * @type, @slot: of an OP1 block, if @has_type
+ * @type: command type of an OP1 block
+ * @slot: its slot
  * @times: how often, for status reads that showed the same
  * @status: extended status an OP1 block ended with, or what a read of OP2 or of a
- *	register showed first, if @has_status
+ *	register showed first
  * @result: enum crtm_chip_result
+ * @has_addr: @addr is valid
+ * @has_type: @type and @slot are valid
+ * @has_status: @status is valid
  * @poll: a status read
  */
 struct crtm_chip_event {
@@ -219,8 +229,18 @@ struct crtm_chip_bus {
 
 /**
  * struct crtm_chip - one chip
- * @id, @id_len, @sfdp, @sfdp_len: what RDID and 5Ah return; a test may replace
- *	them
+ * @model: what it is
+ * @ops: callbacks
+ * @ctx: their first argument
+ * @nv_mem: non-volatile memory, two copies of the record first
+ * @array: the array in it
+ * @nv: the record as last loaded or stored
+ * @v: what a power cut forgets
+ * @bus: the assertion under way
+ * @id: what RDID returns; a test may replace it
+ * @id_len: its length in bytes
+ * @sfdp: what 5Ah returns; a test may replace it
+ * @sfdp_len: its length in bytes; beyond is FF
  * @time_scale: percent of the typical times; 0: everything is instant
  * @cut_in: power fails before the N-th next step of a non-volatile change, 0:
  *	never. The chip is then off until crtm_chip_power_on().
@@ -230,10 +250,9 @@ struct crtm_chip_bus {
  * @busy_ignored: other commands ignored because the chip was busy
  * @stale_reads: reads of a response that had been read before
  * @opcount: chip-select assertions by opcode
- * @trace, @trace_size, @trace_count: ring of events, if the caller gave one, and
- *	how many were ever recorded
- *
- * The rest is the chip's own.
+ * @trace: ring of events, the caller's; NULL: none
+ * @trace_size: events that it holds, 0: none
+ * @trace_count: events recorded; the last @trace_size of them are there
  */
 struct crtm_chip {
 	const struct crtm_chip_model *model;
@@ -285,7 +304,8 @@ size_t crtm_chip_nv_size(const struct crtm_chip_model *model);
  * @model: what it is
  * @nv: its non-volatile memory, crtm_chip_nv_size() bytes. Memory without a
  *	valid record is a new chip: it gets its device secret and an erased array.
- * @ops: callbacks; @ctx: their first argument
+ * @ops: callbacks
+ * @ctx: their first argument
  *
  * Return: 0; -EINVAL if the memory belongs to another model.
  */
@@ -298,8 +318,22 @@ int crtm_chip_init(struct crtm_chip *chip, const struct crtm_chip_model *model,
  */
 void crtm_chip_wipe(struct crtm_chip *chip);
 
+/**
+ * crtm_chip_power_on() - power comes; the chip counts it and loads its registers
+ * @chip: the chip
+ */
 void crtm_chip_power_on(struct crtm_chip *chip);
+
+/**
+ * crtm_chip_power_off() - power goes, an assertion under way is lost
+ * @chip: the chip
+ */
 void crtm_chip_power_off(struct crtm_chip *chip);
+
+/**
+ * crtm_chip_reset_pin() - a pulse on RESET#
+ * @chip: the chip
+ */
 void crtm_chip_reset_pin(struct crtm_chip *chip);
 
 /**
