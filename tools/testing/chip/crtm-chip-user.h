@@ -8,7 +8,8 @@
 /**
  * struct crtm_user - a chip with all that it needs
  * @chip: the chip
- * @nv: its non-volatile memory, @nv_size bytes
+ * @nv: its non-volatile memory
+ * @nv_size: size of that in bytes
  * @now_us: its clock; it moves only when somebody moves it
  */
 struct crtm_user {
@@ -38,8 +39,10 @@ void crtm_user_wait(struct crtm_user *u);
 /**
  * crtm_user_exchange() - a whole exchange: send, wait, read
  * @u: the chip
- * @block: from OP1 to the last byte of the signature, @len bytes
- * @resp: room for @resp_len bytes of response; filled wholly
+ * @block: from OP1 to the last byte of the signature
+ * @len: its length in bytes
+ * @resp: room for the response; filled wholly, with FF after its end
+ * @resp_len: size of that in bytes, 0: the status alone is read
  *
  * Return: the extended status.
  */

@@ -23,9 +23,13 @@
 /**
  * struct host - keys and the last block and response
  * @u: the chip talked to
- * @root: root keys, as written; @hkr: HMAC keys, as updated; @sk: session key
+ * @root: root keys, as written
+ * @hkr: HMAC keys, as updated
+ * @sk: session key
  * @seq: number of the session's next block
- * @blk, @n: the block as built; @resp: the last response
+ * @blk: the block as built
+ * @n: its length in bytes
+ * @resp: the last response
  */
 struct host {
 	struct crtm_user *u;

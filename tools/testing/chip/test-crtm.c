@@ -239,6 +239,8 @@ static void regions(void **state)
 	fails(h, REFUSED);
 	build_protect(h, 0xfff00000, 0x100000, CRTM_PROTECT_ADD);
 	fails(h, REFUSED);
+	build_protect(h, 0x10000, 0xffff0000, CRTM_PROTECT_ADD);
+	fails(h, REFUSED);
 	build_protect(h, 0, 0x10000, 2);
 	fails(h, REFUSED);	/* no such mode */
 	for (i = 17; i < 20; i++) {
@@ -385,6 +387,8 @@ static void measurement(void **state)
 	build_measure(h, 0, 0, SIZE, 1);
 	refused(h, REFUSED);
 	build_measure(h, 0, 0, 0xffffffff, 2);
+	refused(h, REFUSED);
+	build_measure(h, 0, 0, 2, 0xffffffff);	/* the sum would wrap */
 	refused(h, REFUSED);
 	build_measure(h, 4, 0, 0, 1);
 	refused(h, RPMC_STATUS_SIGNATURE);
