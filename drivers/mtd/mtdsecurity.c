@@ -15,6 +15,7 @@
 #include <linux/mtd/crtm-commands.h>
 #include <linux/mtd/mtd.h>
 #include <linux/mtd/security.h>
+#include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
@@ -108,6 +109,38 @@ void mtd_security_put(struct mtd_security *sec)
 }
 EXPORT_SYMBOL_GPL(mtd_security_put);
 
+/* For device_for_each_child(): take the first child that is an MTD device's. */
+static int take_mtd_child(struct device *dev, void *child)
+{
+	if (!dev->class || strcmp(dev->class->name, "mtd"))
+		return 0;
+
+	*(struct device **)child = get_device(dev);
+	return 1;
+}
+
+/**
+ * mtd_security_orphan() - take MTD devices that are in use out of their parent's folder
+ * @parent: a device that goes, after mtd_device_unregister() and mtd_security_kill()
+ *
+ * Who is in use stays in sysfs until its last user goes, but must not be deleted
+ * below a folder that went before.
+ */
+void mtd_security_orphan(struct device *parent)
+{
+	struct device *child;
+	int ret = 0;
+
+	/* The last user deletes the device under this lock. */
+	mutex_lock(&mtd_table_mutex);
+	while (!ret && device_for_each_child(parent, &child, take_mtd_child)) {
+		ret = device_move(child, NULL, DPM_ORDER_NONE);
+		put_device(child);
+	}
+	mutex_unlock(&mtd_table_mutex);
+}
+EXPORT_SYMBOL_GPL(mtd_security_orphan);
+
 /**
  * mtd_get_security() - find the security side of a device
  * @mtd: the device or a partition of it; the caller holds it open
@@ -130,6 +163,19 @@ struct mtd_security *mtd_get_security(struct mtd_info *mtd)
 
 	return found;
 }
+
+/*
+ * The columns of the command tables that are trusted below, a vendor's table too:
+ * every field lies in the shortest block, and an address has a length and a unit.
+ */
+#define SOUND_AND(_type, _sym, _name, _class, _flags, _min, _max, _resp, _addr, _len,		\
+		  _unit, _limit, _rsvd, _nrsvd, ...)						\
+	(_min) >= RPMC_HDR_LEN && (_max) >= (_min) && (_resp) > 0 &&				\
+	(_rsvd) + (_nrsvd) <= (_min) && (_len) + 4 <= (_min) &&					\
+	(_addr) + 4 + ((_flags) & CRTM_F_DATA ? 1 + RPMC_SIG_LEN : 0) <= (_min) &&		\
+	(!(_addr) || ((_unit) && ((_len) || (_flags) & CRTM_F_DATA))) &&
+static_assert(RPMC_COMMANDS(SOUND_AND) true, "RPMC_COMMANDS: a field outside of its block");
+static_assert(CRTM_COMMANDS(SOUND_AND) true, "CRTM_COMMANDS: a field outside of its block");
 
 /* One call: who makes it, on what. */
 struct mtd_security_call {

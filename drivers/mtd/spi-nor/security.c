@@ -157,31 +157,6 @@ struct spi_nor *spi_nor_security_alloc(struct spi_mem *spimem)
 	return &flash->nor;
 }
 
-/* For device_for_each_child(): take the first child of class "mtd". */
-static int spi_nor_security_take_child(struct device *dev, void *child)
-{
-	if (!dev->class || strcmp(dev->class->name, "mtd"))
-		return 0;
-
-	*(struct device **)child = get_device(dev);
-	return 1;
-}
-
-/*
- * Who is in use stays in sysfs until its last user goes, but not below a device
- * that will be deleted before.
- */
-static void spi_nor_security_orphan(struct spi_nor *nor)
-{
-	struct device *child;
-	int ret = 0;
-
-	while (!ret && device_for_each_child(nor->dev, &child, spi_nor_security_take_child)) {
-		ret = device_move(child, NULL, DPM_ORDER_NONE);
-		put_device(child);
-	}
-}
-
 /**
  * spi_nor_security_kill() - the device goes: let nothing use it any more
  * @nor: a registered flash; calling again does nothing
@@ -200,7 +175,7 @@ void spi_nor_security_kill(struct spi_nor *nor)
 	flash->gone = true;
 	up_write(&flash->removal);
 
-	spi_nor_security_orphan(nor);
+	mtd_security_orphan(nor->dev);
 }
 
 static void spi_nor_security_unbind(void *nor)

@@ -90,7 +90,6 @@ struct mtd_security_ops {
  * @master: the device; the key of the registry
  * @ops: NULL on a device without security operations, registered all the same
  *	so that calls after its removal get -ENODEV
- * @slots: number of monotonic counters
  * @node: entry of the registry
  * @users: one for the registration, one for each running call
  * @drained: completed when @users drops to 0
@@ -102,7 +101,6 @@ struct mtd_security_ops {
 struct mtd_security {
 	struct mtd_info *master;
 	const struct mtd_security_ops *ops;
-	u8 slots;
 	struct list_head node;
 	refcount_t users;
 	struct completion drained;
@@ -114,6 +112,7 @@ void mtd_security_kill(struct mtd_security *sec);
 void mtd_security_unregister(struct mtd_security *sec);
 bool mtd_security_get(struct mtd_security *sec);
 void mtd_security_put(struct mtd_security *sec);
+void mtd_security_orphan(struct device *parent);
 
 struct mtd_security *mtd_get_security(struct mtd_info *mtd);
 int mtd_security_ioctl(struct file *file, struct mtd_info *mtd, unsigned int cmd,
