@@ -365,7 +365,8 @@ bool col_bytes(sqlite3_stmt *st, int col, uint8_t *out, size_t len)
 
 	if ((size_t)sqlite3_column_bytes(st, col) != len)
 		return false;
-	memcpy(out, p, len);
+	if (len)
+		memcpy(out, p, len);
 	return true;
 }
 

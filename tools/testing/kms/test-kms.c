@@ -408,6 +408,7 @@ static void test_results(void **state)
 	}
 	assert_int_equal(sql_int(e, "SELECT count(*) FROM step WHERE outcome IS NOT NULL"), 0);
 	results = carry_out(e, batch);
+	json_object_put(batch);
 
 	/* Part of a batch: the whole batch stays. */
 	json_object_deep_copy(results, &other, NULL);
