@@ -547,13 +547,18 @@ enum verdict {
 	FORGED,	/* an answer that does not verify and should */
 };
 
-static bool refused_unsigned(const struct step *s)
+/*
+ * Without a key, as after each power-on, a chip signs with zeros; that may be a
+ * success of 45 and 48 alone, which need no key. Refusals may be a mere status.
+ */
+static bool not_signed(const struct step *s)
 {
+	uint8_t type = s->block[RPMC_OFF_TYPE];
 	size_t i, n = s->response_len;
 
-	if (s->status == RPMC_STATUS_SUCCESS)
+	if (s->status == RPMC_STATUS_SUCCESS &&
+	    (n < RPMC_SIG_LEN || (type != CRTM_MEASURE && type != CRTM_GET_INFO)))
 		return false;
-	/* A status alone, or a signature of zeros: the chip had no key to sign with. */
 	for (i = n < RPMC_SIG_LEN ? n : n - RPMC_SIG_LEN; i < n; i++) {
 		if (s->response[i])
 			return false;
@@ -569,10 +574,12 @@ static void problem(struct ctx *c, const struct step *s)
 	/* The steps behind a refused one say nothing. */
 	if (!strcmp(s->error, "STOPPED"))
 		return;
-	if (!strcmp(s->outcome, "answered"))
+	if (strcmp(s->outcome, "answered"))
+		snprintf(text, sizeof(text), "%s, %s", s->outcome, s->error);
+	else if (s->status != RPMC_STATUS_SUCCESS)
 		crtm_status_text(s->block[RPMC_OFF_TYPE], s->status, text, sizeof(text));
 	else
-		snprintf(text, sizeof(text), "%s, %s", s->outcome, s->error);
+		strcpy(text, "not signed by the chip");
 	snprintf(c->job.problem, sizeof(c->job.problem), "step %" PRId64 ", %s: %s", s->step, name,
 		 text);
 }
@@ -593,7 +600,7 @@ static enum verdict judge(struct ctx *c, const struct step *s, const uint8_t *sk
 		return NEWS;
 	}
 	problem(c, s);
-	return refused_unsigned(s) ? NEWS : FORGED;
+	return not_signed(s) ? NEWS : FORGED;
 }
 
 /* At most once a batch. */
