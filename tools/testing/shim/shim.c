@@ -5,9 +5,10 @@
  * CRTM_SHIM_RECORD=FILE   append a line for each block of WR_CRTM_CMD and
  *	RD_CRTM_CMD that the chip may have seen, in the form that crtm-agentd
  *	--device=replay:FILE reads: wr|rd BLOCK STATUS|ERRNO RESPONSE|-
- * CRTM_SHIM_STOP=before:N|after:N   stop for ever before or after the N-th such
- *	call (from 1), with a line "CRTM-SHIM-STOPPED before:N" on stderr; the
- *	moment for the test to cut the power
+ * CRTM_SHIM_STOP=LIST   stop, until SIGCONT, before or after the N-th such call
+ *	(from 1), with a line "CRTM-SHIM-STOPPED before:N" on stderr; the moment for
+ *	the test to cut the power or to end the server. LIST: before:N and after:N,
+ *	separated by commas
  * CRTM_SHIM_KILL=N   die of SIGKILL instead of doing the N-th call (from 1) out of
  *	WR_CRTM_CMD, RD_CRTM_CMD, write, pwrite to a file, fsync and rename
  * CRTM_SHIM_SYNCED=1   keep FILE.synced beside every file under fsync: what is
@@ -67,16 +68,19 @@ static void maybe_die(void)
 
 static void maybe_stop(const char *when, unsigned int n)
 {
+	const char *next = getenv("CRTM_SHIM_STOP");
 	char point[32], line[64];
-	const char *stop = getenv("CRTM_SHIM_STOP");
+	size_t len;
 
 	snprintf(point, sizeof(point), "%s:%u", when, n);
-	if (!stop || strcmp(stop, point))
-		return;
 	snprintf(line, sizeof(line), "CRTM-SHIM-STOPPED %s\n", point);
-	say(STDERR_FILENO, line);
-	for (;;)
-		pause();
+	for (; next; next = next[len] ? next + len + 1 : NULL) {
+		len = strcspn(next, ",");
+		if (len != strlen(point) || strncmp(next, point, len))
+			continue;
+		say(STDERR_FILENO, line);
+		raise(SIGSTOP);
+	}
 }
 
 static bool is_file(int fd)
