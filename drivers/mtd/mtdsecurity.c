@@ -339,7 +339,9 @@ static int prepare_block(const struct mtd_security_call *call, const struct mtd_
 	block->xfer.in_len = entry->in_len;
 	block->out = u64_to_user_ptr(entry->out);
 	block->out_size = entry->out_len;
-	if (fault_in_safe_writeable(block->out, block->out_size))
+	/* access_ok(): faulting in takes a tagged pointer that copying out will not. */
+	if (!access_ok(block->out, block->out_size) ||
+	    fault_in_safe_writeable(block->out, block->out_size))
 		return -EFAULT;
 	return 0;
 }
