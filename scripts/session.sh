@@ -42,8 +42,8 @@ session_start()
 		done
 	EOF
 	chmod +x "$SHARE/.loop"
-	GUEST_PIDFILE=$SESSION/qemu.pid "$SCRIPTS/guest" -t "$seconds" -s "$SHARE" "$@" -- /share/.loop \
-		> "$SESSION/console.log" 2>&1 &
+	GUEST_PIDFILE=$SESSION/qemu.pid "$SCRIPTS/guest" -t "$seconds" -s "$SHARE" "$@" -- \
+		/share/.loop > "$SESSION/console.log" 2>&1 &
 	SESSION_PID=$!
 	while [ ! -e "$SHARE/.up" ]; do
 		kill -0 "$SESSION_PID" 2>/dev/null || {
