@@ -145,7 +145,7 @@ image()
 	[ "$(stat -c %s "$1")" = "$3" ] || bail "no piece $2 of a boot loader"
 }
 
-# The board.
+# The board
 
 # The same chip and the same disk at each boot
 board_on()
