@@ -16,6 +16,7 @@
 
 #define JSONX_MAX_LEN	(1U << 20)	/* bytes of text */
 #define JSONX_MAX_DEPTH	8		/* objects and arrays inside each other */
+#define JSONX_MAX_VALUES 4096		/* of all objects and arrays together */
 
 /**
  * jsonx_parse - parse one JSON object
@@ -24,8 +25,8 @@
  * @why: set to a constant string that names the reason when NULL is returned
  *
  * The text must be well-formed UTF-8 without NUL bytes and hold exactly one
- * object, nested at most JSONX_MAX_DEPTH deep. Of a member that stands twice the
- * last one counts.
+ * object, nested at most JSONX_MAX_DEPTH deep, with at most JSONX_MAX_VALUES
+ * commas and opening brackets. Of a member that stands twice the last one counts.
  *
  * Return: a new reference (json_object_put()), or NULL.
  */

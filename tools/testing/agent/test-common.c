@@ -2,6 +2,7 @@
 /*
  * The readers of what others wrote: hexadecimal and JSON.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "hex.h"
@@ -81,6 +82,7 @@ static void test_json_limits(void **state)
 	static char text[JSONX_MAX_LEN + 2];
 	json_object *obj;
 	const char *why;
+	size_t len, i;
 
 	(void)state;
 	memset(text, ' ', sizeof(text));
@@ -96,6 +98,18 @@ static void test_json_limits(void **state)
 	memset(text, '[', sizeof(text));
 	memcpy(text, "{\"a\":", 5);
 	assert_null(jsonx_parse(text, JSONX_MAX_LEN, &why));
+
+	/* Few bytes that would take much memory */
+	for (i = 0; i < 2; i++) {
+		len = snprintf(text, sizeof(text), "{\"a\":[{}");
+		while (len < (i ? JSONX_MAX_LEN - 8 : 3 * (JSONX_MAX_VALUES / 2 - 1)))
+			len = mempcpy(text + len, ",{}", 3) - (void *)text;
+		memcpy(text + len, "]}", 2);
+		obj = jsonx_parse(text, len + 2, &why);
+		assert_int_equal(!obj, i);
+		json_object_put(obj);
+	}
+	assert_string_equal(why, "too many values");
 }
 
 static void test_json_int(void **state)
