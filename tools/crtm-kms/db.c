@@ -182,11 +182,13 @@ static int exec(struct kms *kms, const char *sql)
 static int open_file(struct kms *kms, int flags)
 {
 	char *path = state_path(kms, "kms.db");
-	int ret;
+	int ret, err;
 
 	ret = sqlite3_open_v2(path, &kms->db, flags | SQLITE_OPEN_FULLMUTEX, NULL);
+	err = kms->db ? sqlite3_system_errno(kms->db) : 0;
 	if (ret != SQLITE_OK)
-		kms_log("%s: %s", path, kms->db ? sqlite3_errmsg(kms->db) : "no memory");
+		kms_log("%s: %s%s%s", path, kms->db ? sqlite3_errmsg(kms->db) : "no memory",
+			err ? ": " : "", err ? strerror(err) : "");
 	free(path);
 	if (ret != SQLITE_OK)
 		return -1;

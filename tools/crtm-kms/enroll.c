@@ -161,6 +161,7 @@ int kms_enroll(struct kms *kms, const char *device, const char *id_hex, uint32_t
 	bool file = out && strcmp(out, "-");
 	int slot, fd, ret = -1;
 	uint8_t id[16];
+	struct stat st;
 	char *text;
 
 	if (hex_decode(id_hex, id, sizeof(id), &id_len) || id_len < 3) {
@@ -174,6 +175,11 @@ int kms_enroll(struct kms *kms, const char *device, const char *id_hex, uint32_t
 	}
 	if (isatty(fd)) {
 		kms_log("root keys don't go to a terminal: use -o FILE");
+		return -1;
+	}
+	/* A shell makes the file of "> FILE" for everybody to read. */
+	if (!file && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_mode & 077) {
+		kms_log("stdout: others may read that file: use -o FILE");
 		return -1;
 	}
 	text = calloc(1, cap);

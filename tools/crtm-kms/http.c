@@ -12,6 +12,7 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ static struct {
 	struct kms *kms;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
+	_Atomic bool started;
 	bool stop;
 } srv = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -402,6 +404,19 @@ static void watch(void)
 	pthread_mutex_unlock(&srv.lock);
 }
 
+/* Why it does not start; what peers do wrong later is not worth a line each. */
+static void log_start(void *cls, const char *fmt, va_list ap)
+{
+	char line[512];
+
+	(void)cls;
+	if (srv.started)
+		return;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	line[strcspn(line, "\n")] = '\0';
+	kms_log("%s", line);
+}
+
 int serve(struct kms *kms, const struct serve_options *opt)
 {
 	struct addrinfo *ai = resolve(opt->listen);
@@ -423,26 +438,27 @@ int serve(struct kms *kms, const struct serve_options *opt)
 	sigaddset(&set, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	d = MHD_start_daemon(MHD_USE_TLS | MHD_USE_THREAD_PER_CONNECTION |
+	/* Not with MHD's reuse of addresses: two servers would share a port. */
+	d = MHD_start_daemon(MHD_USE_TLS | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ERROR_LOG |
 			     MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC |
 			     (ai->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0),
 			     0, NULL, NULL, handle, NULL,
+			     MHD_OPTION_EXTERNAL_LOGGER, log_start, NULL,
 			     MHD_OPTION_SOCK_ADDR, ai->ai_addr,
 			     MHD_OPTION_HTTPS_MEM_CERT, cert,
 			     MHD_OPTION_HTTPS_MEM_KEY, key,
 			     MHD_OPTION_HTTPS_MEM_TRUST, ca,
 			     MHD_OPTION_HTTPS_PRIORITIES,
 			     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2",
-			     MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U,
 			     MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS,
 			     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_S,
 			     MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
 			     MHD_OPTION_END);
 	if (!d) {
-		kms_log("%s: can't serve there, or certificate, key or CA is of no use",
-			opt->listen);
+		kms_log("%s: can't serve there with this certificate, key and CA", opt->listen);
 		goto out;
 	}
+	srv.started = true;
 	kms_log("serving on %s", opt->listen);
 	watch();
 	kms_log("stopping");

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "kms.h"
 
@@ -388,6 +389,8 @@ static int run(struct kms *kms, const struct verb *v, const struct args *a)
 {
 	int ret = -1;
 
+	/* No core dump and no debugger: PIN, keys and TLS key are in memory. */
+	prctl(PR_SET_DUMPABLE, 0);
 	if (!v->state || !kms_open(kms, v->token))
 		ret = v->run(kms, a);
 	if (v->state)

@@ -34,7 +34,15 @@ struct token {
 
 static int p11_error(const char *what, CK_RV rv)
 {
-	kms_log("PKCS#11: %s: error %lxh", what, (unsigned long)rv);
+	const char *why = "";
+
+	if (rv == CKR_PIN_INCORRECT)
+		why = ", wrong PIN";
+	else if (rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_INVALID)
+		why = ", the token takes no such PIN (too short?)";
+	else if (rv == CKR_PIN_LOCKED)
+		why = ", the PIN is locked after too many wrong ones";
+	kms_log("PKCS#11: %s: error %lxh%s", what, (unsigned long)rv, why);
 	return -1;
 }
 
@@ -218,7 +226,8 @@ int token_create(const char *dir, const char *module)
 		return -1;
 	snprintf(path, sizeof(path), "%s/tokens", dir);
 	if (mkdir(path, 0700)) {
-		kms_log("%s: %s", path, strerror(errno));
+		kms_log("%s: %s%s", path, strerror(errno), errno == EEXIST ?
+			" (init was run here before; if it failed, empty the folder first)" : "");
 		goto out;
 	}
 	snprintf(conf, sizeof(conf), "directories.tokendir = %s\nobjectstore.backend = file\n"

@@ -6,11 +6,13 @@
 #include <ftw.h>
 #include <p11-kit-1/p11-kit/pkcs11.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -512,6 +514,38 @@ static void test_http(void **state)
 	json_object_put(results);
 }
 
+/* Two servers never share a port: each would get some of a device's requests. */
+static void test_one_port(void **state)
+{
+	struct env *e = *state;
+	char cmd[512];
+
+	snprintf(cmd, sizeof(cmd), "cd %s && timeout 10 " KMS " --state state serve --cert"
+		 " pki/server.crt --key pki/server.key --ca pki/ca.crt --listen 127.0.0.1:%d"
+		 " 2> out; test $? = 1 && grep -q 'in use' out", e->dir, e->port[0]);
+	assert_int_equal(system(cmd), 0);
+}
+
+/* A program that dies leaves no PIN and no key in a core dump. */
+static void test_core(void **state)
+{
+	struct rlimit old, most;
+	struct env *e = *state;
+	int status;
+
+	assert_int_equal(getrlimit(RLIMIT_CORE, &old), 0);
+	most = old;
+	most.rlim_cur = most.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_CORE, &most), 0);
+	server_start(e, 1);
+	setrlimit(RLIMIT_CORE, &old);
+	kill(e->server[1], SIGABRT);
+	assert_int_equal(waitpid(e->server[1], &status, 0), e->server[1]);
+	e->server[1] = 0;
+	assert_true(WIFSIGNALED(status));
+	assert_false(WCOREDUMP(status));
+}
+
 /* A request that waits is answered as soon as another process queues a job. */
 static void test_long_poll(void **state)
 {
@@ -867,7 +901,7 @@ static void test_cli(void **state)
 	};
 	struct env *e = *state;
 	size_t i;
-	char cmd[256];
+	char cmd[512];
 
 	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		if (cli(e, NULL, "%s", bad[i]) != 2)
@@ -878,6 +912,15 @@ static void test_cli(void **state)
 	assert_int_equal(cli(e, NULL, "job 1"), 1);
 	assert_int_equal(cli(e, NULL, "info nobody"), 1);
 	assert_int_equal(cli(e, NULL, "history nobody"), 1);
+	/* Nor do keys go into a file that others may read, as a shell makes it. */
+	snprintf(cmd, sizeof(cmd), "umask 022; " KMS " --state %s enroll x --id 20bb18 --size 16M"
+		 " > %s/x 2>> %s/log", e->state, e->dir, e->dir);
+	assert_int_equal(WEXITSTATUS(system(cmd)), 1);
+	snprintf(cmd, sizeof(cmd), "test ! -s %s/x && rm %s/x", e->dir, e->dir);
+	assert_int_equal(system(cmd), 0);
+	snprintf(cmd, sizeof(cmd), "umask 077; " KMS " --state %s enroll y --id 20bb18 --size 16M"
+		 " > %s/y", e->state, e->dir);
+	assert_int_equal(system(cmd), 0);
 	/* A PIN that others may read is refused. */
 	snprintf(cmd, sizeof(cmd), "chmod 640 %s/pin", e->state);
 	assert_int_equal(system(cmd), 0);
@@ -921,6 +964,8 @@ int main(int argc, char **argv)
 		T(test_enrolment, empty_state),
 		T(test_life, ready_device),
 		T(test_http, ready_device),
+		T(test_one_port, ready_device),
+		T(test_core, ready_device),
 		T(test_results, ready_device),
 		T(test_long_poll, ready_device),
 		T(test_every_loss, ready_device),
