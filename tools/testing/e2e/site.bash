@@ -150,7 +150,8 @@ image()
 # The same chip and the same disk at each boot
 board_on()
 {
-	session_start "$work/board" 600 -k "$kver" -n -d "$work/disk" -v "$work/nv" || bail "no guest"
+	session_start "$work/board" 600 -k "$kver" -n -d "$work/disk" -v "$work/nv" ||
+		bail "no guest"
 	g 'load_mtd && load_chips mt25qu128-authenta && echo 0 >$(emu 0)/time_scale' ||
 		bail "no chip"
 }
