@@ -68,6 +68,13 @@ SPI_NOR_GUARDED(_lock_user_prot_reg, (struct mtd_info *mtd, loff_t from, size_t 
 SPI_NOR_GUARDED(_erase_user_prot_reg, (struct mtd_info *mtd, loff_t from, size_t len),
 		(mtd, from, len))
 
+/* Before what the core sends without the lock: let a chip that is late get ready. */
+static void spi_nor_security_settle(struct spi_nor *nor)
+{
+	if (!spi_nor_security_lock(nor))
+		mutex_unlock(&nor->lock);
+}
+
 /* An mtd_info without a device must not keep the system from sleeping. */
 static int spi_nor_security_suspend(struct mtd_info *mtd)
 {
@@ -75,8 +82,10 @@ static int spi_nor_security_suspend(struct mtd_info *mtd)
 	int ret = 0;
 
 	down_read(&flash->removal);
-	if (!flash->gone)
+	if (!flash->gone) {
+		spi_nor_security_settle(&flash->nor);
 		ret = flash->core._suspend(mtd);
+	}
 	up_read(&flash->removal);
 
 	return ret;
@@ -87,8 +96,10 @@ static void spi_nor_security_resume(struct mtd_info *mtd)
 	struct spi_nor_security *flash = mtd_to_security(mtd);
 
 	down_read(&flash->removal);
-	if (!flash->gone)
+	if (!flash->gone) {
+		spi_nor_security_settle(&flash->nor);
 		flash->core._resume(mtd);
+	}
 	up_read(&flash->removal);
 }
 
@@ -163,18 +174,23 @@ struct spi_nor *spi_nor_security_alloc(struct spi_mem *spimem)
  *
  * Waits for running ioctls and operations. To be called between the end of
  * mtd_device_unregister(), by which users have written what they held, and the
- * release of anything that operations use.
+ * release of anything that operations use. Leaves a chip that is ready and holds no
+ * key, if it can be had: nobody knows its state any more afterwards.
  */
 void spi_nor_security_kill(struct spi_nor *nor)
 {
 	struct spi_nor_security *flash = container_of(nor, struct spi_nor_security, nor);
+	bool gone;
 
 	mtd_security_kill(&flash->sec);
 
 	down_write(&flash->removal);
+	gone = flash->gone;
 	flash->gone = true;
 	up_write(&flash->removal);
 
+	if (!gone)
+		spi_nor_security_settle(nor);
 	mtd_security_orphan(nor->dev);
 }
 

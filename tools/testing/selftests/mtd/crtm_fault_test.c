@@ -256,6 +256,47 @@ TEST_F(fault, dropped)
 	EXPECT_WELL();
 }
 
+/* Unbound while the chip is late: it is waited for, or it could not be bound again. */
+TEST_F_TIMEOUT(fault, late_unbound, 60)
+{
+	size_t len = block_plain(command(CRTM_MEASURE), 0, self->block);
+
+	put32(self->block + CRTM_MEASURE_OFF_LEN, 65536);
+	ASSERT_EQ(0, emu_set(self->chip, "time_scale", "4000"));
+	self->o = exchange(self->fd, RD_CRTM_CMD, self->block, len);
+	EXPECT_UNKNOWN(-ETIMEDOUT);
+	ASSERT_EQ(0, spi_unbind(self->chip, "spi-nor"));
+	close(self->fd);
+	EXPECT_EQ(0, emu_state(self->chip, "busy_ignored"));
+	EXPECT_EQ(0, spi_bind(self->chip, "spi-nor"));
+	ASSERT_EQ(0, emu_set(self->chip, "time_scale", "0"));
+	if (mtd_number(self->chip) < 0)
+		spi_bind(self->chip, "spi-nor");
+	self->fd = mtd_open(self->chip, O_RDWR);
+	ASSERT_GE(self->fd, 0);
+	EXPECT_WELL();
+}
+
+/* A key that nobody read does not stay in a chip that is let go. */
+TEST_F_TIMEOUT(fault, secret_unbound, 60)
+{
+	size_t len = block_plain(command(CRTM_DERIVE_KEY), 0, self->block);
+
+	ASSERT_EQ(0, emu_set(self->chip, "fault", "stuck"));
+	self->o = exchange(self->fd, RD_CRTM_CMD, self->block, len);
+	EXPECT_UNKNOWN(-ETIMEDOUT);
+	EXPECT_EQ(1, emu_opcode(self->chip, RPMC_OP1_DEFAULT));
+	ASSERT_EQ(0, emu_set(self->chip, "fault", "none"));
+	ASSERT_EQ(0, emu_set(self->chip, "reset_pin", "1"));
+	ASSERT_EQ(0, spi_unbind(self->chip, "spi-nor"));
+	EXPECT_EQ(2, emu_opcode(self->chip, RPMC_OP1_DEFAULT));
+	EXPECT_EQ(0, spi_bind(self->chip, "spi-nor"));
+	close(self->fd);
+	self->fd = mtd_open(self->chip, O_RDWR);
+	ASSERT_GE(self->fd, 0);
+	EXPECT_WELL();
+}
+
 /* A bit lost on the bus is for the server to see: delivered as read. */
 TEST_F(fault, bit_flip)
 {
