@@ -317,6 +317,7 @@ static int check_block(const struct mtd_security_call *call, const struct mtd_cr
 static int prepare_block(const struct mtd_security_call *call, const struct mtd_crtm_entry *entry,
 			 struct mtd_security_block *block)
 {
+	u32 room;
 	int ret;
 
 	if (entry->reserved || (!entry->out_len && entry->out))
@@ -324,12 +325,12 @@ static int prepare_block(const struct mtd_security_call *call, const struct mtd_
 	if (entry->in_len <= RPMC_OFF_TYPE || entry->in_len > call->info.max_block)
 		return -EMSGSIZE;
 
-	block->in = memdup_user(u64_to_user_ptr(entry->in), entry->in_len);
-	if (IS_ERR(block->in)) {
-		ret = PTR_ERR(block->in);
-		block->in = NULL;
-		return ret;
-	}
+	/* Not memdup_user(), which leaves what it could copy of a key. */
+	block->in = kmalloc(entry->in_len, GFP_USER);
+	if (!block->in)
+		return -ENOMEM;
+	if (copy_from_user(block->in, u64_to_user_ptr(entry->in), entry->in_len))
+		return -EFAULT;
 	ret = check_block(call, entry, block);
 	if (ret)
 		return ret;
@@ -340,8 +341,8 @@ static int prepare_block(const struct mtd_security_call *call, const struct mtd_
 	block->out = u64_to_user_ptr(entry->out);
 	block->out_size = entry->out_len;
 	/* access_ok(): faulting in takes a tagged pointer that copying out will not. */
-	if (!access_ok(block->out, block->out_size) ||
-	    fault_in_safe_writeable(block->out, block->out_size))
+	room = min_t(u32, block->out_size, block->cmd.resp);
+	if (!access_ok(block->out, room) || fault_in_safe_writeable(block->out, room))
 		return -EFAULT;
 	return 0;
 }

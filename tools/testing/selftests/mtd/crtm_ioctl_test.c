@@ -885,6 +885,36 @@ TEST_F(crtm, bad_memory)
 	munmap(mem, 2 * page);
 }
 
+/* A response buffer costs no more memory than a response. */
+TEST_F(crtm, huge_response_buffer)
+{
+	enum { HUGE = 1 << 30 };
+	long page = sysconf(_SC_PAGESIZE);
+	long resident = 0, i;
+	unsigned char *pages;
+	struct call c;
+	uint8_t *mem;
+
+	pages = malloc(HUGE / page);
+	ASSERT_NE(NULL, pages);
+	/* more than the guest has */
+	mem = mmap(NULL, HUGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT_NE(MAP_FAILED, mem);
+	call_init(&c, self->block);
+	c.entry.out = (uintptr_t)mem;
+	c.entry.out_len = HUGE;
+	EXPECT_EQ(0, call(self->fd, RD_CRTM_CMD, &c));
+	EXPECT_EQ(1, c.entry.sent);
+	EXPECT_EQ(RPMC_STATUS_SUCCESS, mem[0]);
+	ASSERT_EQ(0, mincore(mem, HUGE, pages));
+	for (i = 0; i < HUGE / page; i++)
+		resident += pages[i] & 1;
+	EXPECT_LE(resident * page, 4 << 20);
+	munmap(mem, HUGE);
+	free(pages);
+}
+
 /* A mapped file and memory shared with a child serve as well as any other. */
 TEST_F(crtm, mapped_memory)
 {
