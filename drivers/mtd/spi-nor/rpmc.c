@@ -32,6 +32,10 @@
 /* How much longer than its delay a command may take (reference). */
 #define RPMC_DELAY_MARGIN	10
 
+/* First byte of an ID, JEP106 */
+#define MFR_ST			0x20	/* and Micron's NOR */
+#define MFR_MICRON		0x2c
+
 static const struct crtm_command rpmc_commands[] = {
 	RPMC_COMMANDS(SPI_NOR_CRTM_COMMAND)
 };
@@ -158,6 +162,15 @@ const u8 *spi_nor_sfdp_find(const struct sfdp *sfdp, u16 id, size_t len)
 	return NULL;
 }
 
+/*
+ * On parts of Micron and ST 9Bh and 96h have meanings of their own, so one that has
+ * no table entry, whose late_init() would tell, never sees them.
+ */
+static bool rpmc_is_unlisted_micron(const struct spi_nor *nor, const u8 *id)
+{
+	return !nor->manufacturer && (id[0] == MFR_ST || id[0] == MFR_MICRON);
+}
+
 /**
  * spi_nor_parse_rpmc() - parse the JESD260 table of the SFDP
  * @nor: the flash; @nor->params->crtm is set if the chip and its controller can
@@ -189,6 +202,8 @@ int spi_nor_parse_rpmc(struct spi_nor *nor,
 	ret = spi_nor_rpmc_parse(crtm, table);
 	if (!ret)
 		ret = spi_nor_crtm_probe(nor, crtm);
+	if (!ret && rpmc_is_unlisted_micron(nor, crtm->id))
+		ret = -EOPNOTSUPP;
 	if (ret) {
 		devm_kfree(nor->dev, crtm);
 		return ret == -EOPNOTSUPP ? 0 : ret;

@@ -373,6 +373,34 @@ TEST_F(ident, other_ids)
 	}
 }
 
+/*
+ * Micron's and ST's parts that no table lists: there is no telling what 9Bh does.
+ * Kernels without a generic entry don't bind them at all.
+ */
+TEST_F(ident, unlisted_ids)
+{
+	static const char * const ids[] = {
+		"20bb0f104400", "20ba0f104400", "20bb0f12008c", "2cbb0f104400", "2c5b0f104400",
+	};
+	struct mtd_crtm_info info = { .size = sizeof(info) };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		if (mtd_number(self->chip) >= 0)
+			UNBIND();
+		ASSERT_EQ(0, emu_set(self->chip, "id", ids[i]));
+		emu_clear(self->chip);
+		if (spi_bind(self->chip, "spi-nor"))
+			continue;
+		self->fd = mtd_open(self->chip, O_RDWR);
+		ASSERT_GE(self->fd, 0);
+		EXPECT_EQ(-1, ioctl(self->fd, MTD_CRTM_INFO, &info)) TH_LOG("%s", ids[i]);
+		EXPECT_EQ(EOPNOTSUPP, errno) TH_LOG("%s", ids[i]);
+		EXPECT_EQ(0, emu_opcode(self->chip, 0x9b)) TH_LOG("%s", ids[i]);
+		EXPECT_EQ(0, emu_opcode(self->chip, 0x96)) TH_LOG("%s", ids[i]);
+	}
+}
+
 /* The ordinary part: nothing at probe either. */
 TEST(ordinary_probe)
 {
