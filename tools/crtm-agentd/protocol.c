@@ -10,6 +10,9 @@
 #include "jsonx.h"
 #include "protocol.h"
 
+/* A batch may be added to it */
+#define PROGRESS_MAX (INT64_MAX - BATCH_MAX_STEPS)
+
 bool outcome_success(const struct outcome *o)
 {
 	return o->kind == OUTCOME_ANSWERED && o->status == RPMC_STATUS_SUCCESS;
@@ -75,8 +78,8 @@ struct batch *batch_parse(const char *text, size_t len, const char **why)
 	steps = jsonx_array(obj, "steps", 1, BATCH_MAX_STEPS);
 	if (!jsonx_int64(obj, "v", PROTOCOL_VERSION, PROTOCOL_VERSION, &v) ||
 	    !jsonx_int64(obj, "job", 1, INT64_MAX, &b->job) ||
-	    !jsonx_int64(obj, "done", 0, INT64_MAX, &b->done) ||
-	    !jsonx_int64(obj, "total", 0, INT64_MAX, &b->total) || !title || !steps)
+	    !jsonx_int64(obj, "done", 0, PROGRESS_MAX, &b->done) ||
+	    !jsonx_int64(obj, "total", 0, PROGRESS_MAX, &b->total) || !title || !steps)
 		goto fail;
 
 	/* For people only: cut, at a character's border. */

@@ -142,8 +142,10 @@ static int read_body(const struct spool *s, const char *name, struct body *answe
 	fd = openat(s->batches, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > PROTOCOL_MAX_BODY) {
-		errno = EFBIG;
+	if (fstat(fd, &st))
+		goto fail;
+	if (!S_ISREG(st.st_mode) || st.st_size > PROTOCOL_MAX_BODY) {
+		errno = S_ISREG(st.st_mode) ? EFBIG : EINVAL;
 		goto fail;
 	}
 	answer->text = malloc(st.st_size + 1);

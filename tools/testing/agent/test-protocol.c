@@ -70,6 +70,8 @@ static void test_batch_bad(void **state)
 		BODY("\"v\":1,\"job\":7,\"done\":0,\"total\":9", "[" STEP("0") "]"),
 		BODY("\"v\":1,\"job\":7,\"title\":\"t\",\"total\":9", "[" STEP("0") "]"),
 		BODY("\"v\":1,\"job\":7,\"title\":\"t\",\"done\":0", "[" STEP("0") "]"),
+		WITH(HEAD("1", "7", "\"t\"", "9223372036854775807", "9")),
+		WITH(HEAD("1", "7", "\"t\"", "0", "9223372036854775744")),
 		"{" GOOD_HEAD "}",
 		WITH(HEAD("2", "7", "\"t\"", "0", "9")),
 		WITH(HEAD("\"1\"", "7", "\"t\"", "0", "9")),
