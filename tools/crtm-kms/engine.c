@@ -88,6 +88,14 @@ static void set_back(struct ctx *c)
 	c->job.not_before = n < 2 ? 0 : now_ms() + (BACKOFF_MS << (n - 2));
 }
 
+static bool backing_off(const struct ctx *c)
+{
+	int64_t left = c->job.not_before - now_ms();
+
+	/* More than any back-off: the clock was set back meanwhile. */
+	return left > 0 && left <= BACKOFF_MS << MAX_ATTEMPTS;
+}
+
 static void progress(struct ctx *c)
 {
 	c->job.attempts = 0;
@@ -517,7 +525,7 @@ int engine_next(struct kms *kms, const char *device, char **body, int64_t *retry
 		while (!*body && !kms->err && !c.dev.held[0] && job_load_current(&c)) {
 			if (c.job.batch) {
 				*body = render(&c);
-			} else if (c.job.not_before > now_ms()) {
+			} else if (backing_off(&c)) {
 				*retry = c.job.not_before;
 				break;
 			} else if (decide(&c, retry)) {

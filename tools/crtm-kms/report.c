@@ -235,10 +235,17 @@ int report_jobs(struct kms *kms, const char *device)
 {
 	static const char *const heads[] = { "JOB", "DEVICE", "TITLE", "STATE", "STEPS", "CREATED",
 					     "REASON" };
-	struct table *t = kms->json ? NULL : table_new(heads, 7);
-	json_object *list = json_object_new_array();
+	struct table *t;
+	json_object *list;
 	sqlite3_stmt *st;
+	int64_t id;
 
+	if (device && !db_int(kms, &id, "SELECT id FROM device WHERE name = ?", "s", device)) {
+		kms_log("%s: no such device", device);
+		return -1;
+	}
+	t = kms->json ? NULL : table_new(heads, 7);
+	list = json_object_new_array();
 	st = db_query(kms, "SELECT " JOB_COLUMNS "WHERE name = coalesce(?, name) ORDER BY job.id",
 		      "s", device);
 	while (db_row(kms, st)) {

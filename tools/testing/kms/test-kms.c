@@ -709,6 +709,9 @@ static void test_rate_limit(void **state)
 	assert_int_equal(next_batch(e, 1, &batch, NULL), 204);
 	assert_int_equal(e->commands[CRTM_OPEN_SESSION], 0);
 	fill_tokens(e);
+	/* A back-off from before the clock was set back is over. */
+	assert_int_equal(sql(e, "UPDATE job SET not_before = (unixepoch() + 86400) * 1000"),
+			 SQLITE_OK);
 	assert_string_equal(work(e, job), "done");
 	assert_true(sql_int(e, "SELECT tokens < 29.5 FROM device"));
 	free(image);
@@ -912,6 +915,7 @@ static void test_cli(void **state)
 	assert_int_equal(cli(e, NULL, "job 1"), 1);
 	assert_int_equal(cli(e, NULL, "info nobody"), 1);
 	assert_int_equal(cli(e, NULL, "history nobody"), 1);
+	assert_int_equal(cli(e, NULL, "jobs nobody"), 1);
 	/* Nor do keys go into a file that others may read, as a shell makes it. */
 	snprintf(cmd, sizeof(cmd), "umask 022; " KMS " --state %s enroll x --id 20bb18 --size 16M"
 		 " > %s/x 2>> %s/log", e->state, e->dir, e->dir);
