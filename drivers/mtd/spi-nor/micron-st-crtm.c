@@ -3,6 +3,7 @@
  * Micron Authenta flash: JESD260 and A-CRTM commands.
  */
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/device.h>
 #include <linux/mtd/crtm-commands.h>
 #include <linux/string.h>
@@ -15,6 +16,14 @@
 static const struct crtm_command micron_st_nor_crtm_commands[] = {
 	CRTM_COMMANDS(SPI_NOR_CRTM_COMMAND)
 };
+
+/* What a vendor's table may ask for as well: a bounded hold, and the bounce buffer. */
+#define BOUNDED_AND(_type, _sym, _name, _class, _flags, _min, _max, _resp, _addr, _len,	\
+		    _unit, _limit, _rsvd, _nrsvd, _typ_us, _max_us, ...)			\
+	(_max_us) <= SPI_NOR_CRTM_HOLD_MS * 1000 && (_max) <= SPI_NOR_CRTM_MAX_LEN &&	\
+	(_resp) <= SPI_NOR_CRTM_MAX_LEN &&
+static_assert(CRTM_COMMANDS(BOUNDED_AND) true,
+	      "CRTM_COMMANDS: a command that is too long, or keeps the flash too long");
 
 /*
  * A refused block may leave error bits and, with them, the write enable latch
