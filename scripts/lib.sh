@@ -81,9 +81,16 @@ as_root()
 }
 
 # A machine that never ran "apt-get update" does not know whose packages it has.
+# A list that was never read makes an older version look like the newest: all must be there.
 refresh_machine_apt()
 {
-	[ -n "$(debian_targets x)" ] && return
+	# shellcheck disable=SC2016 # apt's own expansion
+	local format='$(REPO_URI) $(RELEASE) $(COMPONENT)' want have
+
+	want=$(apt-get indextargets --no-release-info --format "$format" "Created-By: Packages")
+	have=$(apt-get indextargets --format "$format" "Created-By: Packages")
+	[ -n "$(debian_targets x)" ] && [ "$(sort -u <<<"$want")" = "$(sort -u <<<"$have")" ] &&
+		return
 	note "reading the package lists of this machine (apt-get update)"
 	# A third party's source may fail; what counts is that Debian's lists are there.
 	as_root apt-get update -q >&2 || true
