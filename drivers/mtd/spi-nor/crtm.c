@@ -14,6 +14,7 @@
 #include <linux/mtd/spi-nor.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/spi/spi.h>
 #include <linux/spi/spi-mem.h>
 #include <linux/string.h>
@@ -290,6 +291,28 @@ int spi_nor_crtm_begin(struct spi_nor *nor)
 	return 0;
 }
 
+/*
+ * A block that got lost on the bus leaves the response to an earlier one. Where
+ * that is of the same type its signature tells, for it covers its request: the
+ * same signature for another block is not this block's. Unsigned responses (all
+ * zeros) prove nothing to anybody and pass; 03 has its tag, 00-02 have nothing.
+ */
+static bool crtm_stale(struct spi_nor_crtm *crtm, const struct crtm_xfer *xfer, u32 len)
+{
+	const u8 *sig = xfer->out + len - RPMC_SIG_LEN;
+
+	if (xfer->cmd->type <= RPMC_REQUEST_COUNTER || !memchr_inv(sig, 0, RPMC_SIG_LEN))
+		return false;
+	if (crtm->last_len && !memcmp(sig, crtm->last_sig, RPMC_SIG_LEN))
+		return xfer->in_len != crtm->last_len ||
+		       memcmp(xfer->in, crtm->last, xfer->in_len);
+
+	memcpy(crtm->last, xfer->in, xfer->in_len);
+	crtm->last_len = xfer->in_len;
+	memcpy(crtm->last_sig, sig, RPMC_SIG_LEN);
+	return false;
+}
+
 /* Return: length of the response, or -ETIMEDOUT or -EIO: outcome unknown. */
 static int crtm_run(struct spi_nor *nor, struct crtm_xfer *xfer)
 {
@@ -312,6 +335,8 @@ static int crtm_run(struct spi_nor *nor, struct crtm_xfer *xfer)
 	ret = crtm_read(nor, xfer->out, cmd->resp);
 	if (!ret)
 		ret = spi_nor_crtm_check_response(cmd, xfer->in, xfer->out);
+	if (ret > 0 && crtm_stale(crtm, xfer, ret))
+		ret = -EIO;
 
 	/* What fails here is done by whoever takes the lock next. */
 	if (crtm_settle(nor))
@@ -438,7 +463,7 @@ static bool crtm_supports(const struct spi_nor *nor, struct spi_mem_op op)
  *
  * Costs one operation: not every kernel keeps the ID as it was read.
  *
- * Return: 0, -EOPNOTSUPP if not, or an error of the controller.
+ * Return: 0, -EOPNOTSUPP if not, -ENOMEM, or an error of the controller.
  */
 int spi_nor_crtm_probe(struct spi_nor *nor, struct spi_nor_crtm *crtm)
 {
@@ -475,6 +500,10 @@ int spi_nor_crtm_probe(struct spi_nor *nor, struct spi_nor_crtm *crtm)
 			 driver, SPI_NOR_CRTM_MAX_LEN);
 		return -EOPNOTSUPP;
 	}
+
+	crtm->last = devm_kzalloc(nor->dev, SPI_NOR_CRTM_MAX_LEN, GFP_KERNEL);
+	if (!crtm->last)
+		return -ENOMEM;
 
 	ret = spi_nor_read_id(nor, 0, 0, nor->bouncebuf, nor->reg_proto);
 	if (!ret)

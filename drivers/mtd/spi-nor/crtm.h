@@ -66,6 +66,9 @@
  * @unsettled: a block went out and the chip was not seen ready since, or what
  *	follows a command was not done yet; under the flash's lock
  * @secret: the chip may hold a key as its response; under the flash's lock
+ * @last: the last block whose signed response was read; under the flash's lock
+ * @last_len: its length in bytes, 0 before the first
+ * @last_sig: the signature of that response
  */
 struct spi_nor_crtm {
 	struct crtm_command rpmc[SPI_NOR_RPMC_COMMANDS];
@@ -80,6 +83,9 @@ struct spi_nor_crtm {
 	bool poll_rdsr;
 	bool unsettled;
 	bool secret;
+	u8 *last;
+	u32 last_len;
+	u8 last_sig[RPMC_SIG_LEN];
 };
 
 extern const struct mtd_security_ops spi_nor_crtm_ops;

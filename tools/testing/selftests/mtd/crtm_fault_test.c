@@ -256,6 +256,26 @@ TEST_F(fault, dropped)
 	EXPECT_WELL();
 }
 
+/* Nor is that of one of the same type; the same block may well be sent twice. */
+TEST_F(fault, dropped_same_type)
+{
+	struct keys keys;
+	size_t len;
+
+	test_keys(&keys, 0);
+	PROVISION(&keys);
+	len = block_plain(command(CRTM_GET_INFO), 0, self->block);
+	SEND_SIGNED(RD_CRTM_CMD, len, keys.hkr);
+	SEND_SIGNED(RD_CRTM_CMD, len, keys.hkr);
+
+	self->block[CRTM_INFO_OFF_NONCE] ^= 1;
+	ASSERT_EQ(0, emu_set(self->chip, "fault", "drop"));
+	self->o = exchange(self->fd, RD_CRTM_CMD, self->block, len);
+	EXPECT_UNKNOWN(-EIO);
+	SEND_SIGNED(RD_CRTM_CMD, len, keys.hkr);
+	EXPECT_WELL();
+}
+
 /* Unbound while the chip is late: it is waited for, or it could not be bound again. */
 TEST_F_TIMEOUT(fault, late_unbound, 60)
 {
