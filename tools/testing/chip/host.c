@@ -22,7 +22,7 @@ const struct crtm_chip_model small_model = {
 	.erase_64k_us = 150000,
 	.erase_chip_ms = 2400,
 	.write_sr_us = 1300,
-	.delays = { 0x27, 0x27, 0x05 },
+	.delays = { 0x17, 0x17, 0x05 },
 };
 
 u32 be32(const u8 *p)
