@@ -364,7 +364,8 @@ static bool wait_for(struct kms *kms, int64_t job)
 			break;
 		ended = sqlite3_column_type(st, 6) != SQLITE_NULL;
 		if (tty)
-			bar(sqlite3_column_int64(st, 7), sqlite3_column_int64(st, 8));
+			bar(sqlite3_column_int64(st, 7),
+			    sqlite3_column_int64(st, !strcmp(text_or(st, 3, ""), "done") ? 7 : 8));
 		sqlite3_finalize(st);
 		if (!ended)
 			usleep(POLL_US);
@@ -398,8 +399,13 @@ int report_job(struct kms *kms, int64_t job, bool wait)
 		printf("job %s, %s, %s: %s%s%s\n", text_or(st, 0, ""), text_or(st, 1, ""),
 		       text_or(st, 2, ""), text_or(st, 3, ""),
 		       sqlite3_column_type(st, 4) == SQLITE_NULL ? "" : ": ", text_or(st, 4, ""));
-		printf("%s of %s steps, %s counter writes\n", text_or(st, 7, ""),
-		       text_or(st, 8, ""), text_or(st, 10, ""));
+		/* The total is an estimate, and of no interest once all is done. */
+		if (good)
+			printf("%s steps, counter writes: %s\n", text_or(st, 7, ""),
+			       text_or(st, 10, ""));
+		else
+			printf("%s of about %s steps, counter writes: %s\n",
+			       text_or(st, 7, ""), text_or(st, 8, ""), text_or(st, 10, ""));
 		if (!good && sqlite3_column_type(st, 9) != SQLITE_NULL)
 			printf("last problem: %s\n", text_or(st, 9, ""));
 	}
