@@ -31,7 +31,7 @@ help:
 ##
 ##   make demo               show the whole thing in an emulated board
 ##   make check              all tests, as the CI runs them
-##   make check-all          those, and the user space under sanitizers
+##   make check-all          those, the demonstration, every power cut, user space under sanitizers
 ##
 demo: tools modules
 	@scripts/demo $(KVER)

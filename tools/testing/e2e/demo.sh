@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # time: 400
-# kernel: 6.1
+# only: check-all
 #
-# The demonstration: each line of its summary is a test. On one kernel; on all in check-all.
+# The demonstration: each line of its summary is a test.
 #
 # usage: tools/testing/e2e/demo.sh KVER
 
