@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# only: 6.1
 # time: 120
 #
 # scripts/guest: what a guest does wrong is noticed, and what it is asked for is there.
