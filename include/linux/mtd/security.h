@@ -86,10 +86,30 @@ struct mtd_security_ops {
 };
 
 /**
+ * struct mtd_asp_ops - sector protection, as a flash driver implements it
+ * @map: fill @map->flags, sector_size, aspr, pmr and sr, and unless @sectors is NULL
+ *	@sectors[i] with MTD_ASP_S_* of sector @map->first + i, for i < @map->nr.
+ *	All as the chip says now. Returns 0 or a negative errno.
+ * @cmd: do @cmd, whose form, range, permission and confirmation were checked.
+ *	Returns a negative errno if nothing was sent but reads (-EACCES: protection as it
+ *	stands forbids it; -EOPNOTSUPP: not on this chip; -EINTR: a signal before);
+ *	otherwise 0 with @cmd->sent 1, result, done and state. Leaves no copy of the
+ *	password.
+ *
+ * Both sleep, and touch no user memory. They hold the flash's lock throughout.
+ */
+struct mtd_asp_ops {
+	int (*map)(struct mtd_security *sec, struct mtd_asp_map *map, u8 *sectors);
+	int (*cmd)(struct mtd_security *sec, struct mtd_asp_cmd *cmd);
+};
+
+/**
  * struct mtd_security - the security side of one master mtd_info
  * @master: the device; the key of the registry
- * @ops: NULL on a device without security operations, registered all the same
- *	so that calls after its removal get -ENODEV
+ * @ops: A-CRTM and JESD260 commands, NULL if there are none. A device without any
+ *	security operations is registered all the same, so that calls after its
+ *	removal get -ENODEV
+ * @asp: sector protection, NULL if there is none
  * @node: entry of the registry
  * @users: one for the registration, one for each running call
  * @drained: completed when @users drops to 0
@@ -101,6 +121,7 @@ struct mtd_security_ops {
 struct mtd_security {
 	struct mtd_info *master;
 	const struct mtd_security_ops *ops;
+	const struct mtd_asp_ops *asp;
 	struct list_head node;
 	refcount_t users;
 	struct completion drained;

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Advanced Sector Protection of Micron's MT25Q (micron-st-asp.c).
+ */
+#ifndef __LINUX_MTD_SPI_NOR_ASP_H
+#define __LINUX_MTD_SPI_NOR_ASP_H
+
+#include <linux/mtd/asp.h>
+#include <linux/mtd/security.h>
+#include <linux/types.h>
+
+#include "core.h"
+
+struct seq_file;
+
+/**
+ * struct spi_nor_asp - sector protection of one flash
+ * @bp: locking by the block protection bits, the core's own
+ * @map: what is known of each sector, MTD_ASP_S_*; under the flash's lock
+ * @changed: bit a sector, scratch of one operation; under the flash's lock
+ * @n_sectors: number of sectors
+ * @dice: dies of a stacked part, whose flag status registers are read one by one
+ * @addr_nbytes: of the volatile lock bits' opcodes: 3, or 4 (E0h and E1h)
+ * @marked: the chip carries our marker: one-time bits of opcodes that are not
+ *	public for MT25Q may be written
+ * @frozen: the global freeze bit as last seen
+ */
+struct spi_nor_asp {
+	const struct spi_nor_locking_ops *bp;
+	u8 *map;
+	unsigned long *changed;
+	u32 n_sectors;
+	u8 dice;
+	u8 addr_nbytes;
+	bool marked;
+	bool frozen;
+};
+
+extern const struct mtd_asp_ops micron_st_nor_asp_ops;
+
+/* Arithmetic, apart from I/O */
+int micron_st_nor_asp_range(u32 n_sectors, loff_t ofs, u64 len, u32 *first, u32 *nr);
+bool micron_st_nor_asp_all_locked(const u8 *map, u32 first, u32 nr);
+
+/* What security.c and the core's hooks call; NULL params->asp: does nothing */
+void micron_st_nor_asp_late_init(struct spi_nor *nor, bool authenta);
+int micron_st_nor_asp_register(struct spi_nor *nor);
+void micron_st_nor_asp_resume(struct spi_nor *nor);
+void micron_st_nor_asp_explain(struct spi_nor *nor, loff_t ofs, u64 len);
+void micron_st_nor_asp_region(struct spi_nor *nor, u32 addr, u32 len, bool add);
+int micron_st_nor_asp_read_fsr(struct spi_nor *nor, u8 *fsr);
+int spi_nor_asp_unlock_bp(struct spi_nor *nor);
+void spi_nor_asp_show_locked(struct spi_nor *nor, struct seq_file *s);
+void spi_nor_asp_reset_warning(struct spi_nor *nor);
+
+#endif /* __LINUX_MTD_SPI_NOR_ASP_H */
