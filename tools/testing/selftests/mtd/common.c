@@ -35,6 +35,21 @@ const struct cmd *command(uint8_t type)
 	return NULL;
 }
 
+#define ASP_COMMAND(_nr, _sym, _name, _flags, _confirm) [_nr] = { _name, _flags, _confirm },
+
+const struct asp_command asp_commands[NR_ASP_COMMANDS] = { ASP_COMMANDS(ASP_COMMAND) };
+
+int load_chips(const char *chips)
+{
+	char command[256];
+
+	/* the shell's modprobe knows where the module is */
+	snprintf(command, sizeof(command),
+		 "[ ! -d /sys/module/spi_crtm_emu ] || rmmod spi-crtm-emu && "
+		 "modprobe spi-crtm-emu chips=%s", chips);
+	return system(command) ? -EIO : 0;
+}
+
 int emu_path(char *buf, size_t size, int chip, const char *attr)
 {
 	return snprintf(buf, size, "/sys/bus/platform/devices/crtm-emu.%d/%s", chip, attr);
@@ -323,6 +338,112 @@ int drop_sys_admin(void)
 		return -errno;
 	data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective &= ~CAP_TO_MASK(CAP_SYS_ADMIN);
 	return syscall(SYS_capset, &hdr, data) ? -errno : 0;
+}
+
+int kmsg_open(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	lseek(fd, 0, SEEK_END);
+	return fd;
+}
+
+int kmsg_count(int kmsg, const char *text)
+{
+	char record[2048];
+	int count = 0;
+	ssize_t n;
+
+	/* a record a read; EPIPE: some were overwritten before they were read */
+	while ((n = read(kmsg, record, sizeof(record) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
+		record[n < 0 ? 0 : n] = '\0';
+		count += !!strstr(record, text);
+	}
+	return count;
+}
+
+int asp_map(int fd, struct mtd_asp_map *map, uint8_t *sectors, uint32_t nr)
+{
+	memset(map, POISON, sizeof(*map));
+	memset(sectors, POISON, nr);
+	map->size = sizeof(*map);
+	map->flags = 0;
+	map->nr = nr;
+	map->sectors = nr ? (uintptr_t)sectors : 0;
+	return ioctl(fd, MTD_ASP_MAP, map) ? -errno : 0;
+}
+
+int asp_sector(int fd, uint32_t sector)
+{
+	static uint8_t sectors[MAX_SECTORS];
+	struct mtd_asp_map map;
+	int ret;
+
+	ret = asp_map(fd, &map, sectors, MAX_SECTORS);
+	if (ret)
+		return ret;
+	return sector < map.nr ? sectors[sector] : -ERANGE;
+}
+
+void asp_init(struct mtd_asp_cmd *cmd, unsigned int nr)
+{
+	*cmd = (struct mtd_asp_cmd) {
+		.size = sizeof(*cmd),
+		.cmd = nr,
+		.result = 0x5a5a5a5a,
+		.done = 0x5a5a5a5a,
+		.sent = POISON,
+		.state = POISON,
+	};
+	if (nr >= NR_ASP_COMMANDS)
+		return;
+	if (asp_commands[nr].flags & ASP_F_RANGE)
+		cmd->length = LOCK_SECTOR;
+	if (asp_commands[nr].flags & ASP_F_PASSWORD)
+		memcpy(cmd->password, ASP_TEST_PASSWORD, sizeof(cmd->password));
+	strncpy(cmd->confirm, asp_commands[nr].confirm, sizeof(cmd->confirm) - 1);
+}
+
+int asp_cmd(int fd, struct mtd_asp_cmd *cmd)
+{
+	return ioctl(fd, MTD_ASP_CMD, cmd) ? -errno : 0;
+}
+
+int asp_do(int fd, unsigned int nr, uint64_t offset, uint64_t length)
+{
+	struct mtd_asp_cmd cmd;
+	int ret;
+
+	asp_init(&cmd, nr);
+	cmd.offset = offset;
+	cmd.length = length;
+	ret = asp_cmd(fd, &cmd);
+	return ret ? ret : cmd.result;
+}
+
+static int range(int fd, unsigned long request, uint32_t start, uint32_t length)
+{
+	struct erase_info_user user = { .start = start, .length = length };
+	int ret = ioctl(fd, request, &user);
+
+	return ret < 0 ? -errno : ret;
+}
+
+int mtd_lock(int fd, uint32_t start, uint32_t length)
+{
+	return range(fd, MEMLOCK, start, length);
+}
+
+int mtd_unlock(int fd, uint32_t start, uint32_t length)
+{
+	return range(fd, MEMUNLOCK, start, length);
+}
+
+int mtd_is_locked(int fd, uint32_t start, uint32_t length)
+{
+	return range(fd, MEMISLOCKED, start, length);
 }
 
 void put32(uint8_t *p, uint32_t value)

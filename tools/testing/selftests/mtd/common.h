@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <linux/mtd/asp.h>
 #include <linux/mtd/rpmc.h>
 #include <linux/mtd/crtm-commands.h>
 #include <mtd/mtd-security.h>
@@ -48,6 +49,12 @@ extern const unsigned int nr_commands;
 const struct cmd *command(uint8_t type);
 
 /*
+ * New chips, "model[:ctrl[:driver[:asp]]],...", in place of those that there are,
+ * whose nodes must be closed; numbered from 0. For what a chip does not forget.
+ */
+int load_chips(const char *chips);
+
+/*
  * Attributes of /sys/bus/platform/devices/crtm-emu.N. All return 0, or what
  * they say, or -errno.
  */
@@ -77,6 +84,11 @@ int spi_unbind(int chip, const char *driver);
 
 int drop_sys_admin(void);
 
+/* The kernel's log from now on. Returns a descriptor or -errno. */
+int kmsg_open(void);
+/* Lines since kmsg_open() or the last kmsg_*() that hold @text; 0 if none does. */
+int kmsg_count(int kmsg, const char *text);
+
 void put32(uint8_t *p, uint32_t value);
 uint32_t get32(const uint8_t *p);
 
@@ -86,6 +98,39 @@ uint32_t get32(const uint8_t *p);
  * have none). Returns its length.
  */
 size_t block_plain(const struct cmd *cmd, uint8_t slot, uint8_t *block);
+
+/* Sector protection */
+#define LOCK_SECTOR	ASP_SECTOR_SIZE
+#define MAX_SECTORS	4096
+
+/* One command of MTD_ASP_CMD; line n is command n. */
+struct asp_command {
+	const char *name;
+	uint8_t flags;
+	const char *confirm;
+};
+
+#define NR_ASP_COMMANDS	13
+extern const struct asp_command asp_commands[NR_ASP_COMMANDS];
+
+/* Poisons @map and @sectors, and asks. Returns 0 or -errno. */
+int asp_map(int fd, struct mtd_asp_map *map, uint8_t *sectors, uint32_t nr);
+/* What the map says of one sector, counted in the node; -errno. */
+int asp_sector(int fd, uint32_t sector);
+/*
+ * A well-formed @nr with its confirmation: the range is sector 0 of the chip, the
+ * password is ASP_TEST_PASSWORD, what the kernel writes is poisoned.
+ */
+void asp_init(struct mtd_asp_cmd *cmd, unsigned int nr);
+#define ASP_TEST_PASSWORD	"\x1d\x2c\x3b\x4a\x59\x68\x77\x86"
+int asp_cmd(int fd, struct mtd_asp_cmd *cmd);
+/* asp_init(), with this range, and asp_cmd(): -errno, or 0 if the chip did it, or its result. */
+int asp_do(int fd, unsigned int nr, uint64_t offset, uint64_t length);
+
+/* MEMLOCK, MEMUNLOCK: 0 or -errno. MEMISLOCKED: 1, 0 or -errno. */
+int mtd_lock(int fd, uint32_t start, uint32_t length);
+int mtd_unlock(int fd, uint32_t start, uint32_t length);
+int mtd_is_locked(int fd, uint32_t start, uint32_t length);
 
 struct outcome {
 	int ret;		/* 0 or -errno of the ioctl */
