@@ -14,7 +14,6 @@
 #include <linux/module.h>
 #include <linux/mtd/crtm-commands.h>
 #include <linux/mtd/mtd.h>
-#include <linux/mtd/security.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/refcount.h>
@@ -25,6 +24,7 @@
 #include <linux/uaccess.h>
 
 #include "mtdcore.h"
+#include "mtdsecurity.h"
 
 /* Most entries of one call: bounds what a call allocates and checks. */
 #define MTD_SECURITY_MAX_LIST	128
@@ -34,7 +34,7 @@ static DEFINE_SPINLOCK(mtd_security_lock);
 
 /**
  * mtd_security_register() - give a device its security side
- * @sec: with @sec->ops set, in memory that outlives the last put_mtd_device()
+ * @sec: with @sec->ops and @sec->asp set, in memory that outlives the last put_mtd_device()
  * @master: the device; to be called before mtd_device_register()
  */
 void mtd_security_register(struct mtd_security *sec, struct mtd_info *master)
@@ -176,16 +176,6 @@ struct mtd_security *mtd_get_security(struct mtd_info *mtd)
 	(!(_addr) || ((_unit) && ((_len) || (_flags) & CRTM_F_DATA))) &&
 static_assert(RPMC_COMMANDS(SOUND_AND) true, "RPMC_COMMANDS: a field outside of its block");
 static_assert(CRTM_COMMANDS(SOUND_AND) true, "CRTM_COMMANDS: a field outside of its block");
-
-/* One call: who makes it, on what. */
-struct mtd_security_call {
-	struct mtd_security *sec;
-	struct mtd_info *mtd;
-	struct mtd_crtm_info info;	/* what the chip can do */
-	bool wr;
-	void __user *arg;
-	u32 size;			/* of the argument, as the caller knows it */
-};
 
 /* One entry of a list, checked and in kernel memory. */
 struct mtd_security_block {
@@ -491,6 +481,7 @@ static int mtd_security_info(struct mtd_security_call *call, void *buf)
  * @size: size of its argument as this kernel knows it
  * @min_size: size of its argument in the first version
  * @write: needs a node open for writing
+ * @asp: sector protection; otherwise A-CRTM and JESD260
  * @handler: gets the argument in kernel memory, zeros where the caller's ends
  */
 struct mtd_security_ioctl {
@@ -498,16 +489,19 @@ struct mtd_security_ioctl {
 	u32 size;
 	u32 min_size;
 	bool write;
+	bool asp;
 	int (*handler)(struct mtd_security_call *call, void *buf);
 };
 
 union mtd_security_arg {
 	struct mtd_crtm_cmd cmd;
 	struct mtd_crtm_info info;
+	struct mtd_asp_map asp_map;
+	struct mtd_asp_cmd asp_cmd;
 };
 
 /* Every argument starts with its size and is the same for 32 and 64 bits: no holes, no pointers. */
-#define MTD_SECURITY_IOCTL(_cmd, _write, _handler, _struct, _last)			\
+#define MTD_SECURITY_IOCTL(_cmd, _write, _asp, _handler, _struct, _last)		\
 	[_IOC_NR(_cmd) - _IOC_NR(WR_CRTM_CMD)] = {					\
 		.cmd = _cmd +								\
 		       BUILD_BUG_ON_ZERO(_IOC_SIZE(_cmd)) +				\
@@ -518,13 +512,17 @@ union mtd_security_arg {
 		.size = sizeof(struct _struct),						\
 		.min_size = offsetofend(struct _struct, _last),				\
 		.write = _write,							\
+		.asp = _asp,								\
 		.handler = _handler,							\
 	}
 
 static const struct mtd_security_ioctl mtd_security_ioctls[] = {
-	MTD_SECURITY_IOCTL(WR_CRTM_CMD, true, mtd_security_cmd, mtd_crtm_cmd, entries),
-	MTD_SECURITY_IOCTL(RD_CRTM_CMD, false, mtd_security_cmd, mtd_crtm_cmd, entries),
-	MTD_SECURITY_IOCTL(MTD_CRTM_INFO, false, mtd_security_info, mtd_crtm_info, read_only),
+	MTD_SECURITY_IOCTL(WR_CRTM_CMD, true, false, mtd_security_cmd, mtd_crtm_cmd, entries),
+	MTD_SECURITY_IOCTL(RD_CRTM_CMD, false, false, mtd_security_cmd, mtd_crtm_cmd, entries),
+	MTD_SECURITY_IOCTL(MTD_CRTM_INFO, false, false, mtd_security_info, mtd_crtm_info,
+			   read_only),
+	MTD_SECURITY_IOCTL(MTD_ASP_MAP, false, true, mtd_asp_map_ioctl, mtd_asp_map, sr),
+	MTD_SECURITY_IOCTL(MTD_ASP_CMD, true, true, mtd_asp_cmd_ioctl, mtd_asp_cmd, confirm),
 };
 
 static_assert(sizeof(struct mtd_crtm_entry) == 32);
@@ -552,14 +550,21 @@ static int run_ioctl(const struct mtd_security_ioctl *op, struct mtd_security_ca
 		return -E2BIG;
 	ret = copy_struct_from_user(&buf, op->size, call->arg, call->size);
 	if (ret)
-		return ret;
+		goto out;
 
-	if (!mtd_security_get(call->sec))
-		return -ENODEV;
-	call->sec->ops->info(call->sec, &call->info);
-	mtd_security_put(call->sec);
+	if (!op->asp) {
+		ret = -ENODEV;
+		if (!mtd_security_get(call->sec))
+			goto out;
+		call->sec->ops->info(call->sec, &call->info);
+		mtd_security_put(call->sec);
+	}
 
-	return op->handler(call, &buf);
+	ret = op->handler(call, &buf);
+out:
+	/* There may be a password in it, or what could be copied of one. */
+	memzero_explicit(&buf, sizeof(buf));
+	return ret;
 }
 
 /**
@@ -596,7 +601,7 @@ int mtd_security_ioctl(struct file *file, struct mtd_info *mtd, unsigned int cmd
 		return -EOPNOTSUPP;
 	if (READ_ONCE(call.sec->dead))
 		return -ENODEV;
-	if (!call.sec->ops)
+	if (op->asp ? !call.sec->asp : !call.sec->ops)
 		return -EOPNOTSUPP;
 
 	/* Nodes of read-only partitions and mtdNro cannot be opened for writing. */

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The ioctls of <uapi/mtd/mtd-security.h>, between the table and its handlers.
+ */
+#ifndef __MTD_SECURITY_H
+#define __MTD_SECURITY_H
+
+#include <linux/mtd/security.h>
+#include <linux/types.h>
+
+/* One call: who makes it, on what. */
+struct mtd_security_call {
+	struct mtd_security *sec;
+	struct mtd_info *mtd;
+	struct mtd_crtm_info info;	/* what the chip can do; A-CRTM and JESD260 only */
+	bool wr;
+	void __user *arg;
+	u32 size;			/* of the argument, as the caller knows it */
+};
+
+int mtd_asp_map_ioctl(struct mtd_security_call *call, void *buf);
+int mtd_asp_cmd_ioctl(struct mtd_security_call *call, void *buf);
+
+#endif /* __MTD_SECURITY_H */
