@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Power fails before each SPI operation of everything that takes more than one,
+ * and inside the non-volatile steps. Afterwards no non-volatile lock is lost
+ * that was there before and after, every one-time register is old or new, a chip
+ * in password mode opens to the password given, nothing is reported done that is
+ * not, and the same call completes what was begun.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "asp.h"
+#include "common.h"
+#include "kselftest_harness.h"
+
+#define CHIP		0
+#define MAX_NV_CUTS	12	/* inside the non-volatile steps of one operation */
+#define BP_SECTORS	16
+#define SR_BP		0x34	/* the lower BP_SECTORS of 256 */
+#define SR_FLAGS	0x03	/* no protection: WEL, WIP */
+
+/* What an ioctl said. */
+struct said {
+	int ret;		/* 0 or -errno */
+	bool cmd;		/* MTD_ASP_CMD: the rest is valid */
+	struct mtd_asp_cmd c;
+};
+
+struct view {
+	struct mtd_asp_map regs;
+	uint8_t sector[MAX_SECTORS];
+};
+
+/* Non-volatile locks that are there before. */
+static const uint32_t locked[] = { 40, 200, 255 };
+
+static struct said ask(int fd, unsigned int nr, uint32_t first, uint32_t sectors)
+{
+	struct said s = { .cmd = true };
+
+	asp_init(&s.c, nr);
+	s.c.offset = first * LOCK_SECTOR;
+	s.c.length = sectors * LOCK_SECTOR;
+	s.ret = asp_cmd(fd, &s.c);
+	return s;
+}
+
+static bool claims_success(const struct said *s)
+{
+	return !s->ret && (!s->cmd || (s->c.sent == 1 && !s->c.result));
+}
+
+static int look(int fd, struct view *v)
+{
+	int ret = asp_map(fd, &v->regs, v->sector, MAX_SECTORS);
+
+	v->regs.sr &= ~SR_FLAGS;
+	return ret;
+}
+
+static bool has(const struct view *v, uint32_t first, uint32_t n, uint8_t bits)
+{
+	uint32_t i;
+
+	for (i = first; i < first + n; i++)
+		if ((v->sector[i] & bits) != bits)
+			return false;
+	return true;
+}
+
+static bool has_none(const struct view *v, uint32_t first, uint32_t n, uint8_t bits)
+{
+	uint32_t i;
+
+	for (i = first; i < first + n; i++)
+		if (v->sector[i] & bits)
+			return false;
+	return true;
+}
+
+/* What survives power-off is the same. */
+static bool same(const struct view *a, const struct view *b)
+{
+	uint32_t i;
+
+	for (i = 0; i < a->regs.nr; i++)
+		if ((a->sector[i] ^ b->sector[i]) & MTD_ASP_S_NON_VOLATILE)
+			return false;
+	return a->regs.aspr == b->regs.aspr && a->regs.pmr == b->regs.pmr &&
+	       a->regs.sr == b->regs.sr;
+}
+
+static int set_locks(int fd)
+{
+	static struct view v;
+	uint32_t i, n = 0;
+	int ret;
+
+	ret = look(fd, &v);
+	if (ret)
+		return ret;
+	for (i = 0; i < v.regs.nr; i++)
+		n += !!(v.sector[i] & MTD_ASP_S_NON_VOLATILE);
+	for (i = 0; i < ARRAY_SIZE(locked); i++)
+		if (n == ARRAY_SIZE(locked) &&
+		    has(&v, locked[i], 1, MTD_ASP_S_NON_VOLATILE) && i + 1 == n)
+			return 0;
+	ret = n ? asp_do(fd, MTD_ASP_NV_ERASE, 0, 0) : 0;
+	for (i = 0; !ret && i < ARRAY_SIZE(locked); i++)
+		ret = asp_do(fd, MTD_ASP_NV_LOCK, locked[i] * LOCK_SECTOR, LOCK_SECTOR);
+	return ret;
+}
+
+static int reopen(int *fd)
+{
+	close(*fd);
+	*fd = mtd_open(CHIP, O_RDWR);
+	return *fd < 0 ? *fd : 0;
+}
+
+/* As delivered, but for the locks. */
+static int new_chip(int *fd)
+{
+	int ret;
+
+	close(*fd);
+	*fd = -1;
+	ret = load_chips("mt25qu128-authenta:spi");
+	if (!ret)
+		ret = emu_set(CHIP, "time_scale", "0");
+	if (!ret)
+		ret = reopen(fd);
+	return ret ? ret : set_locks(*fd);
+}
+
+/* The operations */
+
+static struct said lock_run(int fd)
+{
+	return (struct said) { .ret = mtd_lock(fd, 2 * LOCK_SECTOR, 5 * LOCK_SECTOR) };
+}
+
+static bool lock_done(const struct view *v)
+{
+	return has(v, 2, 5, MTD_ASP_S_VOLATILE) && has_none(v, 7, 9, MTD_ASP_S_VOLATILE);
+}
+
+static int one_locked(int *fd)
+{
+	int ret = set_locks(*fd);
+
+	return ret ? ret : mtd_lock(*fd, 4 * LOCK_SECTOR, LOCK_SECTOR);
+}
+
+static int all_locked(int *fd)
+{
+	int ret = set_locks(*fd);
+
+	return ret ? ret : lock_run(*fd).ret;
+}
+
+static struct said unlock_run(int fd)
+{
+	return (struct said) { .ret = mtd_unlock(fd, 2 * LOCK_SECTOR, 4 * LOCK_SECTOR) };
+}
+
+static bool unlock_done(const struct view *v)
+{
+	return has_none(v, 2, 4, MTD_ASP_S_LOCKED);
+}
+
+static int block_protected(int *fd)
+{
+	static const struct asp_bytes protect[] = { { 1, { 0x06 } }, { 2, { 0x01, SR_BP } } };
+	struct mtd_asp_map map;
+	int ret;
+
+	ret = set_locks(*fd);
+	if (!ret)
+		ret = asp_map(*fd, &map, NULL, 0);
+	if (!ret && (map.sr & ~SR_FLAGS) != SR_BP) {
+		close(*fd);
+		*fd = -1;
+		ret = boot_loader(CHIP, protect, ARRAY_SIZE(protect));
+		if (!ret)
+			ret = reopen(fd);
+	}
+	return ret ? ret : lock_run(*fd).ret;
+}
+
+static struct said unlock_all_run(int fd)
+{
+	return (struct said) { .ret = mtd_unlock(fd, 0, BP_SECTORS * LOCK_SECTOR) };
+}
+
+static bool unlock_all_done(const struct view *v)
+{
+	return !v->regs.sr && has_none(v, 0, BP_SECTORS, MTD_ASP_S_LOCKED);
+}
+
+static struct said lock_down_run(int fd)
+{
+	return ask(fd, MTD_ASP_LOCK_DOWN, 2, 4);
+}
+
+static bool lock_down_done(const struct view *v)
+{
+	return has(v, 2, 4, MTD_ASP_S_LOCK_DOWN) && has_none(v, 6, 10, MTD_ASP_S_LOCK_DOWN);
+}
+
+static int nv_locked(int *fd)
+{
+	return set_locks(*fd);
+}
+
+static struct said nv_lock_run(int fd)
+{
+	return ask(fd, MTD_ASP_NV_LOCK, 38, 5);
+}
+
+static bool nv_lock_done(const struct view *v)
+{
+	return has(v, 38, 5, MTD_ASP_S_NON_VOLATILE);
+}
+
+static struct said nv_erase_run(int fd)
+{
+	return ask(fd, MTD_ASP_NV_ERASE, 0, 0);
+}
+
+static bool nv_erase_done(const struct view *v)
+{
+	return has_none(v, 0, v->regs.nr, MTD_ASP_S_NON_VOLATILE);
+}
+
+static struct said freeze_run(int fd)
+{
+	return ask(fd, MTD_ASP_FREEZE, 0, 0);
+}
+
+static bool freeze_done(const struct view *v)
+{
+	return v->regs.flags & MTD_ASP_F_FROZEN;
+}
+
+static struct said program_run(int fd)
+{
+	return ask(fd, MTD_ASP_PASSWORD_PROGRAM, 0, 0);
+}
+
+static bool program_done(const struct view *v)
+{
+	return v->regs.aspr == ASP_ASPR_DEFAULT;
+}
+
+static struct said mode_run(int fd)
+{
+	return ask(fd, MTD_ASP_PASSWORD_MODE, 0, 0);
+}
+
+static bool mode_done(const struct view *v)
+{
+	return v->regs.flags & MTD_ASP_F_PASSWORD_MODE;
+}
+
+static int password_mode(int *fd)
+{
+	struct mtd_asp_map map;
+	int ret;
+
+	ret = asp_map(*fd, &map, NULL, 0);
+	if (ret || (map.flags & MTD_ASP_F_PASSWORD_MODE && map.flags & MTD_ASP_F_FROZEN))
+		return ret;
+	ret = asp_do(*fd, MTD_ASP_PASSWORD_MODE, 0, 0);
+	return ret ? ret : emu_set(CHIP, "power_cycle", "1");
+}
+
+static struct said open_run(int fd)
+{
+	return ask(fd, MTD_ASP_PASSWORD_UNLOCK, 0, 0);
+}
+
+static bool open_done(const struct view *v)
+{
+	return !(v->regs.flags & MTD_ASP_F_FROZEN);
+}
+
+static struct said no_password_run(int fd)
+{
+	return ask(fd, MTD_ASP_NO_PASSWORD, 0, 0);
+}
+
+static bool no_password_done(const struct view *v)
+{
+	return v->regs.flags & MTD_ASP_F_NO_PASSWORD;
+}
+
+static struct said pmr_status_run(int fd)
+{
+	return ask(fd, MTD_ASP_PMR_STATUS, 0, 0);
+}
+
+static bool pmr_status_done(const struct view *v)
+{
+	return v->regs.pmr == (ASP_PMR_DEFAULT & ~ASP_PMR_STATUS);
+}
+
+static struct said pmr_pmr_run(int fd)
+{
+	return ask(fd, MTD_ASP_PMR_PMR, 0, 0);
+}
+
+static bool pmr_pmr_done(const struct view *v)
+{
+	return v->regs.pmr == (ASP_PMR_DEFAULT & ~ASP_PMR_PMR);
+}
+
+static struct said pmr_nvlb_run(int fd)
+{
+	return ask(fd, MTD_ASP_PMR_NVLB, 0, 0);
+}
+
+static bool pmr_nvlb_done(const struct view *v)
+{
+	return v->regs.pmr == (ASP_PMR_DEFAULT & ~ASP_PMR_NVLB);
+}
+
+static struct said pmr_nv_erase_run(int fd)
+{
+	return ask(fd, MTD_ASP_PMR_NV_ERASE, 0, 0);
+}
+
+static bool pmr_nv_erase_done(const struct view *v)
+{
+	return v->regs.pmr == (ASP_PMR_DEFAULT & ~ASP_PMR_NV_ERASE);
+}
+
+/* What is wrong with a state, NULL: nothing */
+
+/* After power-on: each register as before or as wanted, and what was said holds. */
+static const char *state_wrong(const struct view *old, const struct view *new,
+			       const struct view *now, const struct said *s)
+{
+	uint8_t was, wanted, is;
+	uint32_t i, first;
+
+	for (i = 0; i < now->regs.nr; i++) {
+		was = old->sector[i] & MTD_ASP_S_NON_VOLATILE;
+		wanted = new->sector[i] & MTD_ASP_S_NON_VOLATILE;
+		is = now->sector[i] & MTD_ASP_S_NON_VOLATILE;
+		if (was == wanted && is != was)
+			return was ? "a non-volatile lock is lost" : "a non-volatile lock too many";
+		if (now->sector[i] & (MTD_ASP_S_VOLATILE | MTD_ASP_S_LOCK_DOWN))
+			return "volatile bits after power-on";
+	}
+	if (now->regs.aspr != old->regs.aspr && now->regs.aspr != new->regs.aspr)
+		return "sector protection register";
+	if (now->regs.pmr != old->regs.pmr && now->regs.pmr != new->regs.pmr)
+		return "protection management register";
+	if (now->regs.sr != old->regs.sr && now->regs.sr != new->regs.sr)
+		return "status register";
+	if (!(now->regs.flags & MTD_ASP_F_FROZEN) != !(now->regs.flags & MTD_ASP_F_PASSWORD_MODE))
+		return "freeze bit after power-on";
+
+	if (claims_success(s) && !same(now, new))
+		return "success for what did not happen";
+	if (!s->cmd)
+		return s->ret > 0 ? "neither 0 nor an error" : NULL;
+	if (s->ret)
+		return same(now, old) ? NULL : "an errno, and yet something was changed";
+	if (s->c.sent != 1)
+		return "no errno, and nothing was sent";
+	if (s->c.result != 0 && s->c.result != -EIO && s->c.result != -ETIMEDOUT)
+		return "result is neither 0 nor EIO nor ETIMEDOUT";
+	first = s->c.offset / LOCK_SECTOR;
+	if (s->c.done > s->c.length / LOCK_SECTOR)
+		return "more done than asked for";
+	if (s->c.cmd == MTD_ASP_NV_LOCK && !has(now, first, s->c.done, MTD_ASP_S_NON_VOLATILE))
+		return "done counts a sector that is not";
+	return NULL;
+}
+
+/* Who has the password gets in, and nobody else. */
+static const char *password_wrong(int fd)
+{
+	static struct view v;
+	struct said s;
+
+	s.cmd = true;
+	asp_init(&s.c, MTD_ASP_PASSWORD_UNLOCK);
+	s.c.password[7] ^= 1;
+	s.ret = asp_cmd(fd, &s.c);
+	if (s.ret || s.c.sent != 1 || s.c.result != -EKEYREJECTED)
+		return "another password was not rejected";
+	if (look(fd, &v) || !(v.regs.flags & MTD_ASP_F_FROZEN))
+		return "open to another password";
+	s = nv_erase_run(fd);
+	if (s.ret != -EACCES)
+		return "frozen, and locks can be erased";
+	s = open_run(fd);
+	if (!claims_success(&s))
+		return "the password does not open it";
+	s = nv_erase_run(fd);
+	if (!claims_success(&s) || look(fd, &v) || !nv_erase_done(&v))
+		return "open, and locks cannot be erased";
+	return NULL;
+}
+
+/* Power comes back; every other time the driver is bound anew too. */
+static const char *power_on(int *fd, bool rebind)
+{
+	if (emu_set(CHIP, "power_cycle", "1"))
+		return "power_cycle";
+	if (!rebind)
+		return NULL;
+	close(*fd);
+	*fd = -1;
+	if (spi_unbind(CHIP, "spi-nor") || spi_bind(CHIP, "spi-nor") || reopen(fd))
+		return "the chip could not be bound anew";
+	return NULL;
+}
+
+FIXTURE(power) {
+	int fd;
+	unsigned int cuts, nv_cuts;
+};
+
+FIXTURE_VARIANT(power) {
+	const char *name;
+	int (*prepare)(int *fd);
+	struct said (*run)(int fd);
+	bool (*done)(const struct view *v);	/* seen in the map */
+	bool once;	/* cannot be undone: each time on a new chip */
+};
+
+#define VARIANT(_id, _name, _prepare, _op, _once)				\
+	FIXTURE_VARIANT_ADD(power, _id) {					\
+		.name = _name, .prepare = _prepare, .run = _op ## _run,		\
+		.done = _op ## _done, .once = _once,				\
+	}
+
+VARIANT(lock, "MEMLOCK", one_locked, lock, false);
+VARIANT(unlock, "MEMUNLOCK, volatile bits", all_locked, unlock, false);
+VARIANT(unlock_all, "MEMUNLOCK, block protection too", block_protected, unlock_all, false);
+VARIANT(lock_down, "lock down", one_locked, lock_down, false);
+VARIANT(nv_lock, "non-volatile lock", nv_locked, nv_lock, false);
+VARIANT(nv_erase, "erase of non-volatile locks", nv_locked, nv_erase, false);
+VARIANT(freeze, "freeze", nv_locked, freeze, false);
+VARIANT(password_unlock, "unlock by password", password_mode, open, false);
+VARIANT(password_program, "password program", nv_locked, program, true);
+VARIANT(password_mode, "password mode", nv_locked, mode, true);
+VARIANT(no_password, "no password mode", nv_locked, no_password, true);
+VARIANT(pmr_status, "PMR, status register", nv_locked, pmr_status, true);
+VARIANT(pmr_pmr, "PMR, itself", nv_locked, pmr_pmr, true);
+VARIANT(pmr_nvlb, "PMR, non-volatile locks", nv_locked, pmr_nvlb, true);
+VARIANT(pmr_nv_erase, "PMR, their erase", nv_locked, pmr_nv_erase, true);
+
+/* The same call finishes what was begun; in password mode nothing is left to finish. */
+static const char *completed(const struct _fixture_variant_power *op, int *fd, struct view *now)
+{
+	struct said s;
+
+	if (op->run != mode_run || !mode_done(now)) {
+		s = op->run(*fd);
+		if (!claims_success(&s))
+			return "it cannot be completed";
+		if (look(*fd, now) || !op->done(now))
+			return "it was not completed";
+		if (op->run == mode_run && emu_set(CHIP, "power_cycle", "1"))
+			return "power_cycle";
+	}
+	if (op->run == mode_run)
+		return password_wrong(*fd);
+	if (op->run == program_run && asp_do(*fd, MTD_ASP_PASSWORD_VERIFY, 0, 0))
+		return "the password is another";
+	return NULL;
+}
+
+FIXTURE_SETUP(power)
+{
+	self->fd = -1;
+	self->cuts = 0;
+	self->nv_cuts = 0;
+	ASSERT_EQ(0, new_chip(&self->fd));
+}
+
+FIXTURE_TEARDOWN(power)
+{
+	close(self->fd);
+}
+
+TEST_F_TIMEOUT(power, cut, 300)
+{
+	/* What these did is gone with the power. */
+	static const uint8_t volatile_ops[] = {
+		ASP_OP_RDVLB, ASP_OP_WRVLB, ASP_OP_RDFREEZE, ASP_OP_WRFREEZE, ASP_OP_UNLOCK,
+	};
+	static struct view old, new, now;
+	int count[ASP_OPCODES], seen[ASP_OPCODES];
+	unsigned int cut, ops, steps, stride, i;
+	const char *wrong, *where;
+	struct said s;
+
+	/* Once without a cut: what is sent, and what is wanted. */
+	ASSERT_EQ(0, variant->prepare(&self->fd));
+	ASSERT_EQ(0, look(self->fd, &old));
+	steps = emu_state(CHIP, "nv_steps");
+	emu_clear(CHIP);
+	s = variant->run(self->fd);
+	ASSERT_TRUE(claims_success(&s)) TH_LOG("%d, result %d", s.ret, s.c.result);
+	ASSERT_GT(emu_opcodes(CHIP, count), 1);
+	ops = emu_opcodes(CHIP, count);
+	steps = emu_state(CHIP, "nv_steps") - steps;
+	ASSERT_EQ(0, look(self->fd, &new));
+	ASSERT_TRUE(variant->done(&new));
+	stride = 1 + steps / MAX_NV_CUTS;
+
+	for (cut = 1; cut <= ops + steps; cut += cut <= ops ? 1 : stride) {
+		unsigned int nr = cut <= ops ? cut : cut - ops;
+
+		where = cut <= ops ? "operation" : "non-volatile step";
+		ASSERT_EQ(0, variant->once ? new_chip(&self->fd) :
+			  emu_set(CHIP, "power_cycle", "1"));
+		ASSERT_EQ(0, variant->prepare(&self->fd));
+		emu_clear(CHIP);
+		ASSERT_EQ(0, emu_fault(CHIP, "power_cut", nr, cut <= ops ? "any" : NULL));
+		s = variant->run(self->fd);
+		ASSERT_LE(0, emu_opcodes(CHIP, seen));
+		EXPECT_EQ(0, emu_state(CHIP, "power"))
+			TH_LOG("%s: not cut before %s %u", variant->name, where, nr);
+		emu_set(CHIP, "fault", "none");
+		if (cut <= ops)
+			self->cuts++;
+		else
+			self->nv_cuts++;
+
+		wrong = power_on(&self->fd, cut & 1);
+		if (!wrong && look(self->fd, &now))
+			wrong = "MTD_ASP_MAP";
+		if (!wrong)
+			wrong = state_wrong(&old, &new, &now, &s);
+		for (i = 0; !wrong && claims_success(&s) && i < sizeof(volatile_ops); i++)
+			if (seen[volatile_ops[i]] != count[volatile_ops[i]])
+				wrong = "success for what did not happen";
+		if (!wrong)
+			wrong = completed(variant, &self->fd, &now);
+		EXPECT_EQ(NULL, wrong)
+			TH_LOG("%s: cut before %s %u: %s (%d, result %d)", variant->name, where, nr,
+			       wrong, s.ret, s.cmd ? s.c.result : 0);
+	}
+	printf("# power cuts, %s: %u before an operation, %u inside %u non-volatile steps\n",
+	       variant->name, self->cuts, self->nv_cuts, steps);
+}
+
+TEST_HARNESS_MAIN
