@@ -2,23 +2,27 @@
 /*
  * Emulated secure SPI NOR flash: the chip's logic.
  *
- * An MT25Q-like array with its registers, the JESD260 commands, and the A-CRTM
- * reference commands. A non-volatile change is made in steps, and power may
- * fail before each; a change takes effect when chip select rises, the time it
- * takes is simulated afterwards as busy time.
+ * An MT25Q-like array with its registers and sector protection, the JESD260
+ * commands, and the A-CRTM reference commands. A non-volatile change is made in
+ * steps, and power may fail before each; a change takes effect when chip select
+ * rises, the time it takes is simulated afterwards as busy time.
  */
 #include "crtm-chip.h"
 
 #ifdef __KERNEL__
+#include <linux/build_bug.h>
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/string.h>
+#include <uapi/mtd/mtd-security.h>
 #else
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <mtd/mtd-security.h>
 
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define U32_MAX			0xffffffffU
@@ -50,11 +54,13 @@
 #define EVCR_DEFAULT		0xff
 #define EVCR_PROTOCOL		0xc0	/* stays set: one data line each way */
 
-#define NV_STEP_RECORD		32	/* bytes that a power cut cannot divide */
+#define NV_STEP_RECORD		64	/* bytes that a power cut cannot divide */
 #define NV_STEP_PROGRAM		16
 #define NV_STEP_ERASE		256
 
 #define OUT_IDLE		0xff	/* nobody drives the line */
+
+static_assert(sizeof(struct crtm_chip_record) <= CRTM_CHIP_NV_HEADER / 2);
 
 static const struct crtm_chip_model models[] = {
 	{
@@ -109,6 +115,41 @@ static const struct crtm_chip_model models[] = {
 		.erase_chip_ms = 77000,
 		.write_sr_us = 1300,
 	}, {
+		.name = "mt25qu02g",
+		.id = { 0x20, 0xbb, 0x22, 0x10, 0x44, 0x00 },
+		.id_len = 20,
+		.size = 256 << 20,
+		.dice = 4,
+		.micron = true,
+		.sr_mask = 0xfc,
+		.sr_tb = 0x20,
+		.sr_bp3 = 0x40,
+		.page_us = 120,
+		.erase_4k_us = 50000,
+		.erase_32k_us = 100000,
+		.erase_64k_us = 150000,
+		.erase_chip_ms = 153000,
+		.write_sr_us = 1300,
+	}, {
+		/* Small enough to be tested in every state. */
+		.name = "mt25qu-mini",
+		.id = { 0x20, 0xbb, 0x18, 0x12, 0x00, 0x8c },
+		.id_len = 20,
+		.size = 4 * ASP_SECTOR_SIZE,
+		.micron = true,
+		.slots = 4,
+		.crtm = true,
+		.sr_mask = 0xfc,
+		.sr_tb = 0x20,
+		.sr_bp3 = 0x40,
+		.page_us = 120,
+		.erase_4k_us = 50000,
+		.erase_32k_us = 100000,
+		.erase_64k_us = 150000,
+		.erase_chip_ms = 600,
+		.write_sr_us = 1300,
+		.delays = { 0x17, 0x17, 0x05 },
+	}, {
 		.name = "rpmc-other",
 		.id = { 0xef, 0x70, 0x19 },
 		.id_len = 3,
@@ -136,22 +177,25 @@ enum kind {
 	READ_ID,
 	READ_OTP,
 	READ_REG,
+	READ_PASSWORD,
 	PROGRAM,
 	ERASE,
 	WRITE_REG,
+	WRITE_ASP,
 	PLAIN,
 	SECURE_WRITE,
 	SECURE_READ,
 };
 
 #define ADDR_MODE	1	/* 3 or 4 bytes, as the address mode says */
-#define WHOLE_CHIP	0	/* size of an ERASE */
+#define WHOLE_DIE	0	/* size of an ERASE */
 
 #define NEED_WEL	0x01
 #define NEED_WEL_MICRON	0x02
 #define MICRON_ONLY	0x04
 #define STATUS		0x08	/* answered while busy */
 #define SUSPEND		0x10	/* heeded while busy */
+#define NOT_STACKED	0x20
 
 struct crtm_chip_op {
 	u8 code;
@@ -159,7 +203,7 @@ struct crtm_chip_op {
 	u8 addr;	/* address bytes, or ADDR_MODE */
 	u8 dummy;	/* bytes */
 	u8 flags;
-	u32 size;	/* of an ERASE; data bytes of a WRITE_REG or READ_REG */
+	u32 size;	/* of an ERASE; data bytes of a register */
 };
 
 /*
@@ -206,16 +250,32 @@ static const struct crtm_chip_op ops[] = {
 	{ 0x5c, ERASE, 4, 0, NEED_WEL, 32768 },
 	{ 0xd8, ERASE, ADDR_MODE, 0, NEED_WEL, 65536 },
 	{ 0xdc, ERASE, 4, 0, NEED_WEL, 65536 },
-	{ 0xc7, ERASE, 0, 0, NEED_WEL, WHOLE_CHIP },
-	{ 0x60, ERASE, 0, 0, NEED_WEL, WHOLE_CHIP },
-	/* Die erase: these parts have one die. */
-	{ 0xc4, ERASE, ADDR_MODE, 0, NEED_WEL | MICRON_ONLY, WHOLE_CHIP },
+	{ 0xc7, ERASE, 0, 0, NEED_WEL | NOT_STACKED, WHOLE_DIE },
+	{ 0x60, ERASE, 0, 0, NEED_WEL | NOT_STACKED, WHOLE_DIE },
+	{ 0xc4, ERASE, ADDR_MODE, 0, NEED_WEL | MICRON_ONLY, WHOLE_DIE },
 
 	{ 0x01, WRITE_REG, 0, 0, NEED_WEL, 1 },
 	{ 0xc5, WRITE_REG, 0, 0, NEED_WEL, 1 },
 	{ 0xb1, WRITE_REG, 0, 0, NEED_WEL | MICRON_ONLY, 2 },
 	{ 0x81, WRITE_REG, 0, 0, NEED_WEL | MICRON_ONLY, 1 },
 	{ 0x61, WRITE_REG, 0, 0, NEED_WEL | MICRON_ONLY, 1 },
+
+	{ ASP_OP_RDASPR, READ_REG, 0, 0, MICRON_ONLY, 2 },
+	{ ASP_OP_RDVLB, READ_REG, ADDR_MODE, 0, MICRON_ONLY, 1 },
+	{ ASP_OP_RDVLB_4B, READ_REG, 4, 0, MICRON_ONLY, 1 },
+	{ ASP_OP_RDNVLB, READ_REG, 4, 0, MICRON_ONLY, 1 },
+	{ ASP_OP_RDFREEZE, READ_REG, 0, 0, MICRON_ONLY, 1 },
+	{ ASP_OP_RDPMR, READ_REG, 0, 0, MICRON_ONLY, 1 },
+	{ ASP_OP_RDPASS, READ_PASSWORD, 0, 0, MICRON_ONLY, ASP_PASSWORD_LEN },
+	{ ASP_OP_WRASPR, WRITE_ASP, 0, 0, NEED_WEL | MICRON_ONLY, 2 },
+	{ ASP_OP_WRVLB, WRITE_ASP, ADDR_MODE, 0, NEED_WEL | MICRON_ONLY, 1 },
+	{ ASP_OP_WRVLB_4B, WRITE_ASP, 4, 0, NEED_WEL | MICRON_ONLY, 1 },
+	{ ASP_OP_WRNVLB, WRITE_ASP, 4, 0, NEED_WEL | MICRON_ONLY, 0 },
+	{ ASP_OP_ERNVLB, WRITE_ASP, 0, 0, NEED_WEL | MICRON_ONLY, 0 },
+	{ ASP_OP_WRFREEZE, WRITE_ASP, 0, 0, NEED_WEL | MICRON_ONLY, 0 },
+	{ ASP_OP_WRPASS, WRITE_ASP, 0, 0, NEED_WEL | MICRON_ONLY, ASP_PASSWORD_LEN },
+	{ ASP_OP_UNLOCK, WRITE_ASP, 0, 0, NEED_WEL | MICRON_ONLY, ASP_PASSWORD_LEN },
+	{ ASP_OP_WRPMR, WRITE_ASP, 0, 0, NEED_WEL | MICRON_ONLY, 1 },
 
 	{ 0x06, PLAIN, 0, 0, 0, 0 },
 	{ 0x04, PLAIN, 0, 0, 0, 0 },
@@ -307,6 +367,21 @@ static u32 crc32(const u8 *p, size_t len)
 			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
 	}
 	return ~crc;
+}
+
+static u32 n_sectors(const struct crtm_chip *chip)
+{
+	return chip->model->size / ASP_SECTOR_SIZE;
+}
+
+static u32 n_dice(const struct crtm_chip *chip)
+{
+	return chip->model->dice ? chip->model->dice : 1;
+}
+
+static u32 die_size(const struct crtm_chip *chip)
+{
+	return chip->model->size / n_dice(chip);
 }
 
 static bool overlaps(const struct crtm_chip_region *r, u32 addr, u32 len)
@@ -541,6 +616,7 @@ static void come_up(struct crtm_chip *chip)
 	forget(chip);
 	memzero_explicit(&chip->bus, sizeof(chip->bus));
 	v->on = true;
+	v->frozen = !(chip->nv.aspr & ASP_ASPR_PASSWORD);
 	v->vcr = 0xfb;
 	v->evcr = EVCR_DEFAULT;
 	v->addr4 = !(chip->nv.nvcr & NVCR_ADDR3);
@@ -622,6 +698,9 @@ int crtm_chip_init(struct crtm_chip *chip, const struct crtm_chip_model *model,
 	memcpy(chip->nv.model, model->name, strlen(model->name));
 	callbacks->random(ctx, chip->nv.secret, sizeof(chip->nv.secret));
 	chip->nv.nvcr = NVCR_DEFAULT;
+	chip->nv.aspr = ASP_ASPR_DEFAULT;
+	chip->nv.pmr = ASP_PMR_DEFAULT;
+	memset(chip->nv.password, 0xff, sizeof(chip->nv.password));
 	nv_commit(chip);
 	return 0;
 }
@@ -634,7 +713,7 @@ void crtm_chip_wipe(struct crtm_chip *chip)
 
 /* Protection and registers */
 
-static bool block_protected(struct crtm_chip *chip, u32 addr, u32 len)
+static bool block_protected(const struct crtm_chip *chip, u32 addr, u32 len)
 {
 	const struct crtm_chip_model *model = chip->model;
 	struct crtm_chip_region r = { .len = 0 };
@@ -649,12 +728,51 @@ static bool block_protected(struct crtm_chip *chip, u32 addr, u32 len)
 	return overlaps(&r, addr, len);
 }
 
-static bool region_protected(struct crtm_chip *chip, u32 addr, u32 len)
+static bool region_protected(const struct crtm_chip *chip, u32 addr, u32 len)
 {
 	u32 i;
 
 	for (i = 0; i < chip->nv.regions; i++)
 		if (overlaps(&chip->nv.region[i], addr, len))
+			return true;
+	return false;
+}
+
+static bool nv_locked(const struct crtm_chip *chip, u32 sector)
+{
+	return chip->nv.nvlb[sector / 8] >> sector % 8 & 1;
+}
+
+static bool password_mode(const struct crtm_chip *chip)
+{
+	return !(chip->nv.aspr & ASP_ASPR_PASSWORD);
+}
+
+u8 crtm_chip_locks(const struct crtm_chip *chip, u32 sector)
+{
+	u32 addr = sector * ASP_SECTOR_SIZE;
+	u8 locks = 0;
+
+	if (chip->v.vlb[sector] & ASP_VLB_LOCK)
+		locks |= MTD_ASP_S_VOLATILE;
+	if (chip->v.vlb[sector] & ASP_VLB_DOWN)
+		locks |= MTD_ASP_S_LOCK_DOWN;
+	if (nv_locked(chip, sector))
+		locks |= MTD_ASP_S_NON_VOLATILE;
+	if (block_protected(chip, addr, ASP_SECTOR_SIZE))
+		locks |= MTD_ASP_S_BLOCK;
+	if (region_protected(chip, addr, ASP_SECTOR_SIZE))
+		locks |= MTD_ASP_S_REGION;
+	return locks;
+}
+
+/* Each kind of protection covers whole sectors. */
+static bool is_locked(const struct crtm_chip *chip, u32 addr, u32 len)
+{
+	u32 i;
+
+	for (i = addr / ASP_SECTOR_SIZE; i <= (addr + len - 1) / ASP_SECTOR_SIZE; i++)
+		if (crtm_chip_locks(chip, i) & MTD_ASP_S_LOCKED)
 			return true;
 	return false;
 }
@@ -670,9 +788,9 @@ static u8 status_register(struct crtm_chip *chip)
 	return sr;
 }
 
-static u8 flag_status(struct crtm_chip *chip)
+static u8 flag_status(struct crtm_chip *chip, u32 die)
 {
-	u8 fsr = chip->v.fsr;
+	u8 fsr = chip->v.fsr[die];
 
 	if (!busy(chip) || chip->v.work == CRTM_CHIP_SECURE)
 		fsr |= FSR_READY;
@@ -687,27 +805,47 @@ static u8 flag_status(struct crtm_chip *chip)
 
 static u8 register_byte(struct crtm_chip *chip, u8 code, u32 k)
 {
+	u32 sector = chip->bus.phys / ASP_SECTOR_SIZE;
+
 	switch (code) {
 	case 0x05:
 		return status_register(chip);
 	case 0x70:
-		return flag_status(chip);
+		return flag_status(chip, chip->v.fsr_die);
 	case 0xc8:
 		return chip->v.ear;
 	case 0xb5:
 		return k & 1 ? chip->nv.nvcr >> 8 : chip->nv.nvcr & 0xff;
 	case 0x85:
 		return chip->v.vcr;
+	case ASP_OP_RDASPR:
+		return k & 1 ? chip->nv.aspr >> 8 : chip->nv.aspr & 0xff;
+	case ASP_OP_RDVLB:
+	case ASP_OP_RDVLB_4B:
+		return chip->v.vlb[sector];
+	case ASP_OP_RDNVLB:
+		return nv_locked(chip, sector) ? ASP_NVLB_LOCKED : ASP_NVLB_OPEN;
+	case ASP_OP_RDFREEZE:
+		return chip->v.frozen ? 0 : ASP_FREEZE_OPEN;
+	case ASP_OP_RDPMR:
+		return chip->nv.pmr;
 	default:
 		return chip->v.evcr;
 	}
 }
 
-/* An error leaves WEL set; only Micron's parts show it in a register. */
+/*
+ * An error leaves WEL set; only Micron's parts show it in a register, in that of
+ * the die concerned: what has no address concerns all.
+ */
 static enum crtm_chip_result fail(struct crtm_chip *chip, u8 error, bool protection)
 {
-	if (chip->model->micron)
-		chip->v.fsr |= error | (protection ? FSR_PROTECTION : 0);
+	const struct crtm_chip_event *ev = &chip->bus.ev;
+	u32 i;
+
+	for (i = 0; chip->model->micron && i < n_dice(chip); i++)
+		if (!ev->has_addr || ev->addr / die_size(chip) == i)
+			chip->v.fsr[i] |= error | (protection ? FSR_PROTECTION : 0);
 	return protection ? CRTM_CHIP_LOCKED : CRTM_CHIP_ERROR;
 }
 
@@ -730,8 +868,10 @@ static enum crtm_chip_result write_register(struct crtm_chip *chip, const u8 *da
 	switch (op->code) {
 	case 0x01:
 	case 0xb1:
-		if (chip->v.suspended || (op->code == 0xb1 && chip->nv.regions))
-			return fail(chip, FSR_PROGRAM_ERROR, !chip->v.suspended);
+		if (chip->v.suspended)
+			return fail(chip, FSR_PROGRAM_ERROR, false);
+		if (op->code == 0x01 ? !(chip->nv.pmr & ASP_PMR_STATUS) : chip->nv.regions)
+			return fail(chip, FSR_PROGRAM_ERROR, true);
 		if (op->code == 0x01)
 			chip->nv.sr = data[0] & chip->model->sr_mask;
 		else
@@ -752,6 +892,134 @@ static enum crtm_chip_result write_register(struct crtm_chip *chip, const u8 *da
 	return CRTM_CHIP_OK;
 }
 
+/* Sector protection */
+
+static bool erase_nvlb(struct crtm_chip *chip)
+{
+	u32 i;
+
+	for (i = 0; i < n_sectors(chip); i++) {
+		if (!nv_locked(chip, i))
+			continue;
+		chip->nv.nvlb[i / 8] &= ~(1u << i % 8);
+		if (!nv_commit(chip))
+			return false;
+	}
+	return true;
+}
+
+static bool program_password(struct crtm_chip *chip, const u8 *data)
+{
+	u32 i;
+
+	for (i = 0; i < ASP_PASSWORD_LEN; i++) {
+		chip->nv.password[i] &= data[i];
+		if (i % 4 == 3 && !nv_commit(chip))
+			return false;
+	}
+	return true;
+}
+
+/* How long a command that is carried out keeps the chip busy */
+static u32 asp_us(u8 code)
+{
+	switch (code) {
+	case ASP_OP_WRNVLB:
+		return ASP_WRNVLB_US;
+	case ASP_OP_ERNVLB:
+		return ASP_ERNVLB_US;
+	case ASP_OP_WRASPR:
+	case ASP_OP_WRPASS:
+	case ASP_OP_UNLOCK:
+	case ASP_OP_WRPMR:
+		return ASP_OTP_US;
+	default:
+		return 0;	/* volatile: at once */
+	}
+}
+
+/* Does the state of the registers allow it? One-time bits only go to 0. */
+static bool asp_allowed(const struct crtm_chip *chip, const u8 *data)
+{
+	const struct crtm_chip_record *nv = &chip->nv;
+	const u16 mode = ASP_ASPR_PASSWORD | ASP_ASPR_NO_PASSWORD;
+	const u8 pmr = ASP_PMR_STATUS | ASP_PMR_PMR | ASP_PMR_NVLB | ASP_PMR_NV_ERASE;
+	u16 clear;
+
+	switch (chip->bus.op->code) {
+	case ASP_OP_WRASPR:
+		clear = nv->aspr & ~(data[0] | data[1] << 8);
+		return nv->aspr == ASP_ASPR_DEFAULT && !(clear & ~mode) && clear != mode;
+	case ASP_OP_WRPASS:
+		return nv->aspr == ASP_ASPR_DEFAULT;
+	case ASP_OP_UNLOCK:
+		return password_mode(chip) && !differs(nv->password, data, ASP_PASSWORD_LEN);
+	case ASP_OP_WRPMR:
+		clear = nv->pmr & ~data[0];
+		return nv->pmr & ASP_PMR_PMR && !(clear & ~pmr);
+	case ASP_OP_WRNVLB:
+		return !chip->v.frozen && nv->pmr & ASP_PMR_NVLB;
+	case ASP_OP_ERNVLB:
+		return !chip->v.frozen && nv->pmr & ASP_PMR_NVLB && nv->pmr & ASP_PMR_NV_ERASE;
+	case ASP_OP_WRVLB:
+	case ASP_OP_WRVLB_4B:
+		return !(chip->v.vlb[chip->bus.phys / ASP_SECTOR_SIZE] & ASP_VLB_DOWN);
+	default:
+		return true;
+	}
+}
+
+/* False: power failed on the way. */
+static bool asp_change(struct crtm_chip *chip, const u8 *data)
+{
+	u32 sector = chip->bus.phys / ASP_SECTOR_SIZE;
+	struct crtm_chip_record *nv = &chip->nv;
+
+	switch (chip->bus.op->code) {
+	case ASP_OP_WRVLB:
+	case ASP_OP_WRVLB_4B:
+		chip->v.vlb[sector] = data[0] & (ASP_VLB_LOCK | ASP_VLB_DOWN);
+		return true;
+	case ASP_OP_WRFREEZE:
+		chip->v.frozen = true;
+		return true;
+	case ASP_OP_UNLOCK:
+		chip->v.frozen = false;
+		return true;
+	case ASP_OP_WRASPR:
+		nv->aspr &= data[0] | data[1] << 8;
+		return nv_commit(chip);
+	case ASP_OP_WRPMR:
+		nv->pmr &= data[0];
+		return nv_commit(chip);
+	case ASP_OP_WRPASS:
+		return program_password(chip, data);
+	case ASP_OP_WRNVLB:
+		nv->nvlb[sector / 8] |= 1u << sector % 8;
+		return nv_commit(chip);
+	default:
+		return erase_nvlb(chip);
+	}
+}
+
+static enum crtm_chip_result write_asp(struct crtm_chip *chip, const u8 *data, u32 n)
+{
+	u8 code = chip->bus.op->code;
+	u8 error = code == ASP_OP_ERNVLB ? FSR_ERASE_ERROR : FSR_PROGRAM_ERROR;
+	u32 us = asp_us(code);
+
+	if (n != chip->bus.op->size)
+		return CRTM_CHIP_SHORT;
+	if (us && chip->v.suspended)
+		return fail(chip, error, false);
+	if (!asp_allowed(chip, data))
+		return fail(chip, error, true);
+	chip->v.wel = false;
+	if (asp_change(chip, data))
+		start(chip, CRTM_CHIP_FIXED, us);
+	return CRTM_CHIP_OK;
+}
+
 static enum crtm_chip_result program(struct crtm_chip *chip, u32 n)
 {
 	struct crtm_chip_volatile *v = &chip->v;
@@ -760,8 +1028,7 @@ static enum crtm_chip_result program(struct crtm_chip *chip, u32 n)
 
 	if (!n)
 		return CRTM_CHIP_SHORT;
-	if (block_protected(chip, page, CRTM_CHIP_PAGE) ||
-	    region_protected(chip, page, CRTM_CHIP_PAGE))
+	if (is_locked(chip, page, CRTM_CHIP_PAGE))
 		return fail(chip, FSR_PROGRAM_ERROR, true);
 	if (v->suspended == CRTM_CHIP_PROGRAM ||
 	    (v->suspended && overlaps(&v->suspended_range, page, CRTM_CHIP_PAGE)))
@@ -779,19 +1046,21 @@ static enum crtm_chip_result erase(struct crtm_chip *chip)
 {
 	const struct crtm_chip_model *model = chip->model;
 	struct crtm_chip_volatile *v = &chip->v;
+	enum crtm_chip_work work = CRTM_CHIP_ERASE;
 	u32 len = chip->bus.op->size;
-	u32 addr = 0;
+	u32 addr;
 	u64 us;
 
-	if (len == WHOLE_CHIP) {
-		len = model->size;
+	if (len == WHOLE_DIE) {
+		work = CRTM_CHIP_FIXED;
+		len = die_size(chip);
 		us = (u64)model->erase_chip_ms * 1000;
 	} else {
-		addr = chip->bus.phys & ~(len - 1);
 		us = len == 4096 ? model->erase_4k_us :
 		     len == 32768 ? model->erase_32k_us : model->erase_64k_us;
 	}
-	if (block_protected(chip, addr, len) || region_protected(chip, addr, len))
+	addr = chip->bus.phys & ~(len - 1);
+	if (is_locked(chip, addr, len))
 		return fail(chip, FSR_ERASE_ERROR, true);
 	if (v->suspended)
 		return fail(chip, FSR_ERASE_ERROR, false);
@@ -800,7 +1069,7 @@ static enum crtm_chip_result erase(struct crtm_chip *chip)
 		return CRTM_CHIP_OK;
 	v->range.addr = addr;
 	v->range.len = len;
-	start(chip, len == model->size ? CRTM_CHIP_FIXED : CRTM_CHIP_ERASE, us);
+	start(chip, work, us);
 	return CRTM_CHIP_OK;
 }
 
@@ -816,7 +1085,7 @@ static enum crtm_chip_result plain(struct crtm_chip *chip)
 		v->wel = false;
 		break;
 	case 0x50:
-		v->fsr = 0;
+		memset(v->fsr, 0, sizeof(v->fsr));
 		break;
 	case 0xb7:
 	case 0xe9:
@@ -1292,8 +1561,6 @@ static enum crtm_chip_result secure_write(struct crtm_chip *chip)
 	bool flip = strikes(chip, CRTM_CHIP_F_BITFLIP);
 	u8 status;
 
-	if (strikes(chip, CRTM_CHIP_F_DROP))
-		return CRTM_CHIP_DROPPED;
 	blk.cmd = find_command(chip, &blk);
 	/* A block without a slot byte names none that exists. */
 	blk.slot = blk.n > RPMC_OFF_SLOT ? blk.b[RPMC_OFF_SLOT] : 0xff;
@@ -1444,7 +1711,8 @@ static void decode(struct crtm_chip *chip, u8 code)
 		bus->op = &op2;
 	for (i = 0; !bus->op && i < ARRAY_SIZE(ops); i++)
 		if (ops[i].code == code &&
-		    (chip->model->micron || !(ops[i].flags & MICRON_ONLY)))
+		    (chip->model->micron || !(ops[i].flags & MICRON_ONLY)) &&
+		    (n_dice(chip) == 1 || !(ops[i].flags & NOT_STACKED)))
 			bus->op = &ops[i];
 	if (code != 0x66 && code != 0x99)
 		v->reset_enabled = false;
@@ -1490,6 +1758,8 @@ static u8 out_byte(struct crtm_chip *chip, u32 k)
 		bus->ev.status = register_byte(chip, bus->op->code, k);
 		bus->ev.has_status = true;
 		return bus->ev.status;
+	case READ_PASSWORD:
+		return password_mode(chip) ? 0xff : chip->nv.password[k % ASP_PASSWORD_LEN];
 	case SECURE_READ:
 		return response_byte(chip, k);
 	default:
@@ -1525,6 +1795,12 @@ void crtm_chip_transfer(struct crtm_chip *chip, const u8 *tx, u8 *rx, size_t len
 		u8 in = tx ? tx[i] : 0;
 		u8 out = OUT_IDLE;
 
+		if (!bus->n && crtm_chip_is_at(&chip->cut_before, in)) {
+			crtm_chip_power_off(chip);
+			if (rx)
+				memset(rx + i, OUT_IDLE, len - i);
+			return;
+		}
 		if (bus->op && bus->op->kind == READ_ARRAY && !bus->ignored && bus->n >= head) {
 			array_read(chip, bus->phys + bus->n - head, rx ? rx + i : NULL, len - i);
 			bus->n += len - i;
@@ -1556,12 +1832,17 @@ static enum crtm_chip_result execute(struct crtm_chip *chip)
 	const struct crtm_chip_op *op = bus->op;
 	u32 head;
 
+	if (crtm_chip_is_at(&chip->drop, bus->ev.op))
+		return CRTM_CHIP_DROPPED;
 	if (!op)
 		return bus->ignored ? CRTM_CHIP_IGNORED : CRTM_CHIP_UNKNOWN;
 	if (op->kind == SECURE_READ)
 		return response_read(chip);
 	if (bus->ignored)
 		return CRTM_CHIP_IGNORED;
+	/* The first die shows first what a command has led to. */
+	if (op->flags & NEED_WEL || op->kind == SECURE_WRITE)
+		chip->v.fsr_die = 0;
 	if (op->kind == SECURE_WRITE)
 		return secure_write(chip);
 	head = header_len(chip, op);
@@ -1578,8 +1859,14 @@ static enum crtm_chip_result execute(struct crtm_chip *chip)
 		return program(chip, bus->n - head);
 	case ERASE:
 		return erase(chip);
+	case READ_REG:
+		if (op->code == 0x70)
+			chip->v.fsr_die = (chip->v.fsr_die + 1) % n_dice(chip);
+		return CRTM_CHIP_OK;
 	case WRITE_REG:
 		return write_register(chip, bus->in + 1, bus->n - head);
+	case WRITE_ASP:
+		return write_asp(chip, bus->in + head, bus->n - head);
 	case PLAIN:
 		return plain(chip);
 	default:
@@ -1670,14 +1957,27 @@ int crtm_chip_state(struct crtm_chip *chip, char *buf)
 	const struct crtm_chip_record *nv = &chip->nv;
 	const struct crtm_chip_volatile *v = &chip->v;
 	const int size = CRTM_CHIP_STATE_LEN;
+	u32 nvlb = 0, vlb = 0;
+	u8 fsr = 0;
 	int n;
 	u32 i;
 
+	for (i = 0; i < n_dice(chip); i++)
+		fsr |= flag_status(chip, i);
+	for (i = 0; i < n_sectors(chip); i++) {
+		nvlb += nv_locked(chip, i);
+		vlb += v->vlb[i] & ASP_VLB_LOCK;
+	}
 	n = snprintf(buf, size, "model=%s\npower=%u\nsr=%02x\nfsr=%02x\nwel=%u\nwip=%u\n",
-		     chip->model->name, v->on, status_register(chip), flag_status(chip),
-		     v->wel, busy(chip));
+		     chip->model->name, v->on, status_register(chip), fsr, v->wel, busy(chip));
 	n += snprintf(buf + n, size - n, "addr4=%u\near=%02x\nnvcr=%04x\nsuspended=%u\n",
 		      v->addr4, v->ear, nv->nvcr, v->suspended != CRTM_CHIP_IDLE);
+	for (i = 0; chip->model->dice && i < n_dice(chip); i++)
+		n += snprintf(buf + n, size - n, "fsr.%u=%02x\n", i, flag_status(chip, i));
+	if (chip->model->micron)
+		n += snprintf(buf + n, size - n, "aspr=%04x\npmr=%02x\nfrozen=%u\n"
+			      "password_mode=%u\nnvlb=%u\nvlb=%u\n", nv->aspr, nv->pmr,
+			      v->frozen, password_mode(chip), nvlb, vlb);
 	n += snprintf(buf + n, size - n, "power_on=%u\nroot_keys=%x\nhmac_keys=%x\n",
 		      nv->power_on, nv->root_keys, v->hkrs);
 	for (i = 0; i < chip->model->slots; i++)

@@ -24,6 +24,7 @@ typedef __u32 u32;
 typedef __u64 u64;
 #endif
 
+#include <linux/mtd/asp.h>
 #include <linux/mtd/crtm-commands.h>
 #include <linux/mtd/rpmc.h>
 
@@ -31,6 +32,8 @@ typedef __u64 u64;
 #define CRTM_CHIP_SFDP_LEN	512	/* longest SFDP area */
 #define CRTM_CHIP_IN_LEN	1024	/* bytes of one block that are kept and hashed */
 #define CRTM_CHIP_PAGE		256
+#define CRTM_CHIP_MAX_SECTORS	4096	/* of ASP_SECTOR_SIZE */
+#define CRTM_CHIP_MAX_DICE	4
 #define CRTM_CHIP_RESP_LEN	136	/* longest response, that of 48 */
 #define CRTM_CHIP_NV_HEADER	8192	/* two copies of the record, before the array */
 #define CRTM_CHIP_STATE_LEN	2048	/* enough for crtm_chip_state() */
@@ -57,9 +60,10 @@ struct crtm_chip_ops {
  * @name: as given to crtm_chip_model()
  * @id: JEDEC ID
  * @id_len: its length in bytes; what @id does not name is zeros
- * @size: bytes of the array
- * @micron: Micron's registers (flag status, NVCR, VCR, EVCR) and its rule that
- *	WREN goes before B7h and E9h
+ * @size: bytes of the array, at most CRTM_CHIP_MAX_SECTORS sectors
+ * @dice: dies of a stacked part, at most CRTM_CHIP_MAX_DICE; 0: not stacked
+ * @micron: Micron's registers (flag status, NVCR, VCR, EVCR), sector protection,
+ *	and the rule that WREN goes before B7h and E9h
  * @slots: monotonic counters; 0: no security engine, OP1 and OP2 are unknown
  * @crtm: the A-CRTM reference commands and their marker are there
  * @poll_rdsr: OP1 work shows in RDSR, not in OP2's status
@@ -70,7 +74,7 @@ struct crtm_chip_ops {
  * @erase_4k_us: of a 4 KiB erase
  * @erase_32k_us: of a 32 KiB erase
  * @erase_64k_us: of a 64 KiB erase
- * @erase_chip_ms: of a chip erase
+ * @erase_chip_ms: of a chip erase, on a stacked part of a die erase
  * @write_sr_us: of a register write
  * @delays: bytes 4-6 of the SFDP table FF03h: read counter, short write, long
  *	write; each value[3:0], unit[5:4]. 03, 01 and 00/02 take that long.
@@ -80,6 +84,7 @@ struct crtm_chip_model {
 	u8 id[CRTM_CHIP_ID_LEN];
 	u8 id_len;
 	u32 size;
+	u8 dice;
 	bool micron;
 	u8 slots;
 	bool crtm;
@@ -118,8 +123,12 @@ struct crtm_chip_record {
 	struct crtm_chip_region region[CRTM_MAX_REGIONS];
 	u32 regions;
 	u16 nvcr;
+	u16 aspr;
 	u8 sr;
-	u8 reserved;
+	u8 pmr;
+	u8 password[ASP_PASSWORD_LEN];
+	u8 reserved[2];
+	u8 nvlb[CRTM_CHIP_MAX_SECTORS / 8];	/* bit n: sector n is locked */
 };
 
 enum crtm_chip_work {
@@ -136,7 +145,8 @@ struct crtm_chip_volatile {
 	bool wel;
 	bool addr4;
 	bool reset_enabled;
-	u8 fsr;			/* error bits only */
+	u8 fsr[CRTM_CHIP_MAX_DICE];	/* error bits only */
+	u8 fsr_die;		/* the one that 70h shows next */
 	u8 ear;
 	u8 vcr;
 	u8 evcr;
@@ -146,6 +156,9 @@ struct crtm_chip_volatile {
 	u64 suspended_us;	/* what is left of it */
 	struct crtm_chip_region suspended_range;
 	struct crtm_chip_region range;	/* of the work under way */
+
+	bool frozen;
+	u8 vlb[CRTM_CHIP_MAX_SECTORS];
 
 	u32 hkrs;		/* bit n: hkr[n] is set */
 	u8 hkr[RPMC_MAX_SLOTS][RPMC_KEY_LEN];
@@ -165,7 +178,7 @@ enum crtm_chip_result {
 	CRTM_CHIP_IGNORED,	/* busy */
 	CRTM_CHIP_NO_WEL,
 	CRTM_CHIP_SHORT,	/* cut off before it was complete */
-	CRTM_CHIP_LOCKED,	/* block protection or a protected region */
+	CRTM_CHIP_LOCKED,	/* a protected sector or register */
 	CRTM_CHIP_ERROR,	/* refused for another reason */
 	CRTM_CHIP_DROPPED,	/* by an injected fault */
 };
@@ -209,9 +222,20 @@ struct crtm_chip_event {
 enum crtm_chip_fault {
 	CRTM_CHIP_F_STUCK,	/* carried out, then busy until power-on or RESET# */
 	CRTM_CHIP_F_BITFLIP,	/* one bit of the response's last byte is wrong */
-	CRTM_CHIP_F_DROP,	/* the block never arrives */
 	CRTM_CHIP_FAULTS
 };
+
+/* A chip-select assertion to come, at which something happens once */
+struct crtm_chip_at {
+	u32 count;	/* the count-th from now, 0: none */
+	u8 op;		/* of those with this opcode */
+	bool any;	/* of all */
+};
+
+static inline bool crtm_chip_is_at(struct crtm_chip_at *at, u8 op)
+{
+	return at->count && (at->any || at->op == op) && !--at->count;
+}
 
 struct crtm_chip_op;
 
@@ -244,6 +268,8 @@ struct crtm_chip_bus {
  * @time_scale: percent of the typical times; 0: everything is instant
  * @cut_in: power fails before the N-th next step of a non-volatile change, 0:
  *	never. The chip is then off until crtm_chip_power_on().
+ * @cut_before: the same before this assertion
+ * @drop: this assertion never arrives
  * @nv_steps: steps of non-volatile changes so far
  * @fault: countdown of each fault, 0: none
  * @violations: OP1 blocks and whole response reads that came while busy
@@ -270,6 +296,8 @@ struct crtm_chip {
 	u32 sfdp_len;
 	u32 time_scale;
 	u32 cut_in;
+	struct crtm_chip_at cut_before;
+	struct crtm_chip_at drop;
 	u64 nv_steps;
 	u32 fault[CRTM_CHIP_FAULTS];
 	u32 violations;
@@ -356,6 +384,15 @@ void crtm_chip_transfer(struct crtm_chip *chip, const u8 *tx, u8 *rx, size_t len
  * @chip: the chip
  */
 void crtm_chip_end(struct crtm_chip *chip);
+
+/**
+ * crtm_chip_locks() - what protects a sector
+ * @chip: the chip
+ * @sector: number of the 64 KiB sector, inside the chip
+ *
+ * Return: MTD_ASP_S_*, from the registers themselves: nothing is sent.
+ */
+u8 crtm_chip_locks(const struct crtm_chip *chip, u32 sector);
 
 /**
  * crtm_chip_event_text() - one line for an event, without end of line

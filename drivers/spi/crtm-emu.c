@@ -18,6 +18,7 @@
 #include <linux/mutex.h>
 #include <linux/platform_device.h>
 #include <linux/pm.h>
+#include <linux/property.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/spi/spi.h>
@@ -35,7 +36,7 @@
 
 static char *chips = "mt25qu128-authenta";
 module_param(chips, charp, 0444);
-MODULE_PARM_DESC(chips, "model[:ctrl[:driver]],... (ctrl: spi or mem; driver: spi-nor or spidev)");
+MODULE_PARM_DESC(chips, "model[:ctrl[:driver[:asp]]],... (ctrl: spi or mem; driver: spi-nor or spidev)");
 
 static unsigned long long nv_phys;
 module_param(nv_phys, ullong, 0444);
@@ -54,13 +55,8 @@ struct emu_config {
 	const struct crtm_chip_model *model;
 	void *nv;
 	bool mem;
+	bool asp;
 	char modalias[SPI_NAME_SIZE];
-};
-
-/* One chip-select assertion that the controller will fail */
-struct emu_eio {
-	u32 count;	/* at the count-th with that opcode, 0: never */
-	u8 op;
 };
 
 /**
@@ -68,29 +64,41 @@ struct emu_eio {
  * @chip: the chip
  * @lock: held over every call on @chip and for the members below
  * @ctlr: its controller
+ * @node: properties of the flash
+ * @node_name: its name, after which newer kernels name the flash
  * @hmac: HMAC-SHA-256 of the kernel's crypto
  * @sha256: SHA-256 of the kernel's crypto
  * @off_in_suspend: the chip loses power in system suspend
  * @suspended: it did
- * @eio_before: fail before the bytes went to the chip
- * @eio_after: fail after the bytes went to the chip
+ * @eio_before: the controller fails before the bytes went to the chip
+ * @eio_after: the controller fails after the bytes went to the chip
  * @content: binary attribute, the array
  * @sfdp: binary attribute, the SFDP area
  * @trace: binary attribute, the trace as text
+ * @locks: binary attribute, what protects each sector, as text
  */
 struct emu {
 	struct crtm_chip chip;
 	struct mutex lock; /* see above */
 	struct spi_controller *ctlr;
+	struct software_node node;
+	char node_name[16];
 	struct crypto_shash *hmac;
 	struct crypto_shash *sha256;
 	bool off_in_suspend;
 	bool suspended;
-	struct emu_eio eio_before;
-	struct emu_eio eio_after;
+	struct crtm_chip_at eio_before;
+	struct crtm_chip_at eio_after;
 	struct bin_attribute content;
 	struct bin_attribute sfdp;
 	struct bin_attribute trace;
+	struct bin_attribute locks;
+};
+
+/* What a board's device tree would say of an ordinary MT25Q. */
+static const struct property_entry emu_asp_properties[] = {
+	PROPERTY_ENTRY_BOOL("micron,sector-protection"),
+	{ }
 };
 
 static struct platform_device *emu_devs[EMU_MAX_CHIPS];
@@ -138,11 +146,6 @@ static const struct crtm_chip_ops emu_chip_ops = {
 
 /* The controllers */
 
-static bool emu_fails(struct emu_eio *eio, u8 op)
-{
-	return eio->count && eio->op == op && !--eio->count;
-}
-
 /* A plain controller: takes transfers of any length. */
 static int emu_transfer_one_message(struct spi_controller *ctlr, struct spi_message *msg)
 {
@@ -155,7 +158,7 @@ static int emu_transfer_one_message(struct spi_controller *ctlr, struct spi_mess
 		op = *(const u8 *)first->tx_buf;
 
 	mutex_lock(&emu->lock);
-	msg->status = emu_fails(&emu->eio_before, op) ? -EIO : 0;
+	msg->status = crtm_chip_is_at(&emu->eio_before, op) ? -EIO : 0;
 	if (!msg->status) {
 		crtm_chip_begin(&emu->chip);
 		list_for_each_entry(xfer, &msg->transfers, transfer_list) {
@@ -168,7 +171,7 @@ static int emu_transfer_one_message(struct spi_controller *ctlr, struct spi_mess
 			}
 		}
 		crtm_chip_end(&emu->chip);
-		if (emu_fails(&emu->eio_after, op))
+		if (crtm_chip_is_at(&emu->eio_after, op))
 			msg->status = -EIO;
 	}
 	mutex_unlock(&emu->lock);
@@ -197,7 +200,7 @@ static int emu_exec_op(struct spi_mem *mem, const struct spi_mem_op *op)
 		addr[i] = op->addr.val >> (8 * (op->addr.nbytes - 1 - i));
 
 	mutex_lock(&emu->lock);
-	if (emu_fails(&emu->eio_before, opcode)) {
+	if (crtm_chip_is_at(&emu->eio_before, opcode)) {
 		ret = -EIO;
 		goto unlock;
 	}
@@ -210,7 +213,7 @@ static int emu_exec_op(struct spi_mem *mem, const struct spi_mem_op *op)
 	else if (op->data.dir == SPI_MEM_DATA_OUT)
 		crtm_chip_transfer(&emu->chip, op->data.buf.out, NULL, op->data.nbytes);
 	crtm_chip_end(&emu->chip);
-	if (emu_fails(&emu->eio_after, opcode))
+	if (crtm_chip_is_at(&emu->eio_after, opcode))
 		ret = -EIO;
 unlock:
 	mutex_unlock(&emu->lock);
@@ -327,6 +330,21 @@ static ssize_t trace_write(struct file *file, struct kobject *kobj, EMU_BIN_ATTR
 	emu->chip.trace_count = 0;
 	mutex_unlock(&emu->lock);
 	return count;
+}
+
+/* More than the page that an ordinary attribute holds: a character a sector, end of line */
+static ssize_t locks_read(struct file *file, struct kobject *kobj, EMU_BIN_ATTR attr,
+			  char *buf, loff_t off, size_t count)
+{
+	struct emu *emu = kobj_to_emu(kobj);
+	u32 sectors = emu->chip.model->size / ASP_SECTOR_SIZE;
+	size_t i;
+
+	mutex_lock(&emu->lock);
+	for (i = 0; i < count && off + i <= sectors; i++)
+		buf[i] = off + i == sectors ? '\n' : '0' + crtm_chip_locks(&emu->chip, off + i);
+	mutex_unlock(&emu->lock);
+	return i;
 }
 
 static ssize_t id_show(struct device *dev, struct device_attribute *attr, char *buf)
@@ -468,12 +486,28 @@ static DEVICE_ATTR_RO(state);
 static const char * const emu_faults[CRTM_CHIP_FAULTS] = {
 	[CRTM_CHIP_F_STUCK] = "stuck",
 	[CRTM_CHIP_F_BITFLIP] = "bitflip",
-	[CRTM_CHIP_F_DROP] = "drop",
 };
+
+/* Those that strike at an assertion with a given opcode */
+static const struct {
+	const char *name;
+	size_t offset;
+} emu_faults_at[] = {
+	{ "power_cut", offsetof(struct emu, chip.cut_before) },
+	{ "drop", offsetof(struct emu, chip.drop) },
+	{ "eio_before", offsetof(struct emu, eio_before) },
+	{ "eio_after", offsetof(struct emu, eio_after) },
+};
+
+static struct crtm_chip_at *emu_fault_at(struct emu *emu, int i)
+{
+	return (void *)emu + emu_faults_at[i].offset;
+}
 
 static ssize_t fault_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct emu *emu = dev_get_drvdata(dev);
+	const struct crtm_chip_at *at;
 	int i, n = 0;
 
 	mutex_lock(&emu->lock);
@@ -482,48 +516,69 @@ static ssize_t fault_show(struct device *dev, struct device_attribute *attr, cha
 			n += sysfs_emit_at(buf, n, "%s %u\n", emu_faults[i], emu->chip.fault[i]);
 	if (emu->chip.cut_in)
 		n += sysfs_emit_at(buf, n, "power_cut %u\n", emu->chip.cut_in);
-	if (emu->eio_before.count)
-		n += sysfs_emit_at(buf, n, "eio_before %u %02x\n", emu->eio_before.count,
-				   emu->eio_before.op);
-	if (emu->eio_after.count)
-		n += sysfs_emit_at(buf, n, "eio_after %u %02x\n", emu->eio_after.count,
-				   emu->eio_after.op);
+	for (i = 0; i < ARRAY_SIZE(emu_faults_at); i++) {
+		at = emu_fault_at(emu, i);
+		if (!at->count)
+			continue;
+		n += sysfs_emit_at(buf, n, "%s %u ", emu_faults_at[i].name, at->count);
+		if (at->any)
+			n += sysfs_emit_at(buf, n, "any\n");
+		else
+			n += sysfs_emit_at(buf, n, "%02x\n", at->op);
+	}
 	mutex_unlock(&emu->lock);
 	return n;
 }
 
-/* "NAME [COUNT [OPCODE]]", or "none" */
+static void emu_no_faults(struct emu *emu)
+{
+	int i;
+
+	memset(emu->chip.fault, 0, sizeof(emu->chip.fault));
+	emu->chip.cut_in = 0;
+	for (i = 0; i < ARRAY_SIZE(emu_faults_at); i++)
+		emu_fault_at(emu, i)->count = 0;
+}
+
+/* "NAME [COUNT [OPCODE|any]]", or "none" */
 static ssize_t fault_store(struct device *dev, struct device_attribute *attr, const char *buf,
 			   size_t count)
 {
 	struct emu *emu = dev_get_drvdata(dev);
-	unsigned int op = RPMC_OP1_DEFAULT;
+	struct crtm_chip_at at = { .count = 1, .op = RPMC_OP1_DEFAULT };
+	char name[16], op[8];
 	ssize_t ret = count;
-	char name[16];
-	u32 n = 1;
-	int i;
+	int fields, i;
 
-	if (sscanf(buf, "%15s %u %x", name, &n, &op) < 1 || op > 0xff)
+	fields = sscanf(buf, "%15s %u %7s", name, &at.count, op);
+	if (fields < 1)
+		return -EINVAL;
+	at.any = fields == 3 && !strcmp(op, "any");
+	if (fields == 3 && !at.any && kstrtou8(op, 16, &at.op))
 		return -EINVAL;
 
 	mutex_lock(&emu->lock);
 	i = match_string(emu_faults, CRTM_CHIP_FAULTS, name);
 	if (i >= 0) {
-		emu->chip.fault[i] = n;
-	} else if (!strcmp(name, "power_cut")) {
-		emu->chip.cut_in = n;
-	} else if (!strcmp(name, "eio_before")) {
-		emu->eio_before = (struct emu_eio) { .count = n, .op = op };
-	} else if (!strcmp(name, "eio_after")) {
-		emu->eio_after = (struct emu_eio) { .count = n, .op = op };
-	} else if (!strcmp(name, "none")) {
-		memset(emu->chip.fault, 0, sizeof(emu->chip.fault));
-		emu->chip.cut_in = 0;
-		emu->eio_before.count = 0;
-		emu->eio_after.count = 0;
-	} else {
-		ret = -EINVAL;
+		emu->chip.fault[i] = at.count;
+		goto unlock;
 	}
+	if (!strcmp(name, "none")) {
+		emu_no_faults(emu);
+		goto unlock;
+	}
+	/* Without an opcode: at a step of a non-volatile change */
+	if (!strcmp(name, "power_cut") && fields < 3) {
+		emu->chip.cut_in = at.count;
+		goto unlock;
+	}
+	ret = -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(emu_faults_at); i++)
+		if (!strcmp(name, emu_faults_at[i].name)) {
+			*emu_fault_at(emu, i) = at;
+			ret = count;
+		}
+unlock:
 	mutex_unlock(&emu->lock);
 	return ret;
 }
@@ -556,7 +611,7 @@ static void emu_remove_bin_file(void *data)
 
 /* sysfs prints no more than a page at a time from an ordinary attribute. */
 static int emu_add_bin_file(struct device *dev, struct bin_attribute *attr, const char *name,
-			    size_t size)
+			    size_t size, umode_t mode)
 {
 	struct emu_bin_file *file;
 	int ret;
@@ -568,7 +623,7 @@ static int emu_add_bin_file(struct device *dev, struct bin_attribute *attr, cons
 	file->attr = attr;
 	sysfs_bin_attr_init(attr);
 	attr->attr.name = name;
-	attr->attr.mode = 0600;
+	attr->attr.mode = mode;
 	attr->size = size;
 	ret = device_create_bin_file(dev, attr);
 	if (ret)
@@ -582,17 +637,22 @@ static int emu_add_bin_files(struct device *dev, struct emu *emu)
 
 	emu->content.read = content_read;
 	emu->content.write = content_write;
-	ret = emu_add_bin_file(dev, &emu->content, "content", emu->chip.model->size);
+	ret = emu_add_bin_file(dev, &emu->content, "content", emu->chip.model->size,
+			       0600);
 	if (ret)
 		return ret;
 	emu->sfdp.read = sfdp_read;
 	emu->sfdp.write = sfdp_write;
-	ret = emu_add_bin_file(dev, &emu->sfdp, "sfdp", 0);
+	ret = emu_add_bin_file(dev, &emu->sfdp, "sfdp", 0, 0600);
 	if (ret)
 		return ret;
 	emu->trace.read = trace_read;
 	emu->trace.write = trace_write;
-	return emu_add_bin_file(dev, &emu->trace, "trace", 0);
+	ret = emu_add_bin_file(dev, &emu->trace, "trace", 0, 0600);
+	if (ret)
+		return ret;
+	emu->locks.read = locks_read;
+	return emu_add_bin_file(dev, &emu->locks, "locks", 0, 0400);
 }
 
 /* The platform driver */
@@ -675,6 +735,12 @@ static int emu_probe(struct platform_device *pdev)
 		return ret;
 
 	strscpy(info.modalias, config->modalias, sizeof(info.modalias));
+	if (config->asp) {
+		snprintf(emu->node_name, sizeof(emu->node_name), "emu%d.0", pdev->id);
+		emu->node.name = emu->node_name;
+		emu->node.properties = emu_asp_properties;
+		info.swnode = &emu->node;
+	}
 	if (!spi_new_device(ctlr, &info))
 		return dev_err_probe(dev, -ENODEV, "no SPI device\n");
 	return 0;
@@ -721,12 +787,12 @@ static struct platform_driver emu_driver = {
 
 /* The module */
 
-/* "model[:ctrl[:driver]]" */
+/* "model[:ctrl[:driver[:asp]]]" */
 static int emu_parse(char *text, struct emu_config *config)
 {
 	char *model = strsep(&text, ":");
 	char *ctrl = strsep(&text, ":");
-	const char *driver = text ? text : "spi-nor";
+	const char *driver = text ? strsep(&text, ":") : "spi-nor";
 
 	config->model = crtm_chip_model(model, strlen(model));
 	if (!config->model) {
@@ -736,6 +802,11 @@ static int emu_parse(char *text, struct emu_config *config)
 	config->mem = ctrl && !strcmp(ctrl, "mem");
 	if (ctrl && !config->mem && strcmp(ctrl, "spi")) {
 		pr_err(EMU_NAME ": no such controller: %s\n", ctrl);
+		return -EINVAL;
+	}
+	config->asp = text && !strcmp(text, "asp");
+	if (text && !config->asp) {
+		pr_err(EMU_NAME ": no such property: %s\n", text);
 		return -EINVAL;
 	}
 	/* spidev refuses its own name; this one it knows. */

@@ -296,7 +296,8 @@ void snapshot(struct host *h, struct snapshot *s)
 	v->resp_len = 0;
 	v->resp_secret = false;
 	v->resp_fresh = false;
-	v->fsr = 0;
+	memset(v->fsr, 0, sizeof(v->fsr));
+	v->fsr_die = 0;
 	v->work = CRTM_CHIP_IDLE;
 	v->busy_until = 0;
 	v->reset_enabled = false;

@@ -375,7 +375,7 @@ static void protected_region(void **state)
 						chip->v.ear = mode >> 1 & 1;
 						chip->v.suspended = pause ? CRTM_CHIP_ERASE :
 								    CRTM_CHIP_IDLE;
-						chip->v.fsr = 0;
+						chip->v.fsr[0] = 0;
 						tx[0] = code;
 						if (chip->v.addr4 || code == 0x12 ||
 						    code == 0x34 || code == 0x3e ||

@@ -325,7 +325,7 @@ static void block_protection(void **state)
 				op(h, 0x04);
 			}
 			array_op(h, 0xc7, 0, 0, NULL, 0);
-			assert_int_equal(h->u->chip.v.fsr, bp ? 0x22 : 0);
+			assert_int_equal(h->u->chip.v.fsr[0], bp ? 0x22 : 0);
 			op(h, 0x50);
 		}
 	host_free(h);
@@ -435,7 +435,7 @@ static void ordinary_part(void **state)
 	crtm_user_op(h->u, (const u8 *)"\x96", 2, resp, sizeof(resp));
 	assert_memory_equal(resp, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
 	assert_true(unchanged(h, &before));
-	assert_int_equal(h->u->chip.v.fsr, 0);
+	assert_int_equal(h->u->chip.v.fsr[0], 0);
 	assert_int_equal(h->u->chip.opcount[0x9b], 1);
 	assert_int_equal(h->u->chip.opcount[0x96], 1);
 	host_free(h);

@@ -211,7 +211,7 @@ static void injected_faults(void **state)
 	assert_int_equal(host_send(h), OK);
 	memcpy(old, h->resp, sizeof(old));
 
-	h->u->chip.fault[CRTM_CHIP_F_DROP] = 2;
+	h->u->chip.drop = (struct crtm_chip_at){ .count = 2, .op = OP1 };
 	build_request(h, 0, "second block");
 	assert_int_equal(host_send(h), OK);
 	assert_memory_not_equal(h->resp, old, sizeof(old));
