@@ -5,13 +5,17 @@
 #ifndef __LINUX_MTD_SPI_NOR_ASP_H
 #define __LINUX_MTD_SPI_NOR_ASP_H
 
+#include <linux/bits.h>
 #include <linux/mtd/asp.h>
 #include <linux/mtd/security.h>
+#include <linux/mtd/spi-nor.h>
 #include <linux/types.h>
 
 #include "core.h"
 
-struct seq_file;
+/* Flag status register: ready; erase, program, protection error */
+#define MT25Q_FSR_READY		BIT(7)
+#define MT25Q_FSR_ERRORS	(BIT(5) | BIT(4) | BIT(1))
 
 /**
  * struct spi_nor_asp - sector protection of one flash
@@ -24,6 +28,8 @@ struct seq_file;
  * @marked: the chip carries our marker: one-time bits of opcodes that are not
  *	public for MT25Q may be written
  * @frozen: the global freeze bit as last seen
+ * @unsettled: something that takes its time was sent and the chip was not seen
+ *	ready since; under the flash's lock
  */
 struct spi_nor_asp {
 	const struct spi_nor_locking_ops *bp;
@@ -34,6 +40,7 @@ struct spi_nor_asp {
 	u8 addr_nbytes;
 	bool marked;
 	bool frozen;
+	bool unsettled;
 };
 
 extern const struct mtd_asp_ops micron_st_nor_asp_ops;
@@ -41,16 +48,22 @@ extern const struct mtd_asp_ops micron_st_nor_asp_ops;
 /* Arithmetic, apart from I/O */
 int micron_st_nor_asp_range(u32 n_sectors, loff_t ofs, u64 len, u32 *first, u32 *nr);
 bool micron_st_nor_asp_all_locked(const u8 *map, u32 first, u32 nr);
+int micron_st_nor_asp_plan(u8 state, bool lock);
+void micron_st_nor_asp_set_block(u8 *map, u32 n_sectors, loff_t ofs, u64 len);
+int micron_st_nor_asp_set_regions(u8 *map, u32 n_sectors, const u8 *info, u32 len);
+bool micron_st_nor_asp_bp_can(loff_t bp_ofs, u64 bp_len, loff_t ofs, u64 len);
+u8 micron_st_nor_asp_add_fsr(u8 sum, u8 fsr);
+char micron_st_nor_asp_char(u8 state);
+bool micron_st_nor_asp_password_equal(const u8 *a, const u8 *b);
+bool micron_st_nor_asp_password_fits(const u8 *held, const u8 *wanted);
 
-/* What security.c and the core's hooks call; NULL params->asp: does nothing */
+/* What micron-st.c and this project's files call; without params->asp it does nothing */
 void micron_st_nor_asp_late_init(struct spi_nor *nor, bool authenta);
-int micron_st_nor_asp_register(struct spi_nor *nor);
+void micron_st_nor_asp_register(struct spi_nor *nor);
+int micron_st_nor_asp_begin(struct spi_nor *nor);
 void micron_st_nor_asp_resume(struct spi_nor *nor);
 void micron_st_nor_asp_explain(struct spi_nor *nor, loff_t ofs, u64 len);
 void micron_st_nor_asp_region(struct spi_nor *nor, u32 addr, u32 len, bool add);
 int micron_st_nor_asp_read_fsr(struct spi_nor *nor, u8 *fsr);
-int spi_nor_asp_unlock_bp(struct spi_nor *nor);
-void spi_nor_asp_show_locked(struct spi_nor *nor, struct seq_file *s);
-void spi_nor_asp_reset_warning(struct spi_nor *nor);
 
 #endif /* __LINUX_MTD_SPI_NOR_ASP_H */

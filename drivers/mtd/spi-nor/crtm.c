@@ -135,14 +135,20 @@ static int crtm_busy(struct spi_nor *nor)
 	return ret ? ret : !!(status & RPMC_STATUS_BUSY);
 }
 
-/*
- * Sleep until the chip is ready. Not spi_nor_wait_till_ready(): that one spins
- * for up to 40 s and makes an error of what a refused block leaves in the flag
- * status register.
+/**
+ * spi_nor_crtm_wait() - sleep until the chip is ready
+ * @nor: the flash, its lock held
+ * @busy: returns 1 if it is busy, 0 if not, or a negative errno
+ * @typ_us: time that it is expected to take, in us
+ * @max_us: how long to wait at most, in us
+ *
+ * Not spi_nor_wait_till_ready(): that one spins for up to 40 s and makes an error
+ * of what a refused block leaves in the flag status register.
  *
  * Return: 0, -ETIMEDOUT, or an error of the controller.
  */
-static int crtm_wait(struct spi_nor *nor, u64 typ_us, u64 max_us)
+int spi_nor_crtm_wait(struct spi_nor *nor, int (*busy)(struct spi_nor *nor), u64 typ_us,
+		      u64 max_us)
 {
 	ktime_t deadline = ktime_add_us(ktime_get(), max_us);
 	u32 step = clamp_t(u64, div_u64(typ_us, CRTM_POLL_DIV),
@@ -155,7 +161,7 @@ static int crtm_wait(struct spi_nor *nor, u64 typ_us, u64 max_us)
 		usleep_range(first, first + CRTM_POLL_MIN_US);
 
 	for (;;) {
-		ret = crtm_busy(nor);
+		ret = busy(nor);
 		if (ret <= 0)
 			return ret;
 		/* One poll after the deadline: the sleep may have been long. */
@@ -240,7 +246,7 @@ static int crtm_replace_response(struct spi_nor *nor)
 	if (ret)
 		return ret;
 
-	return crtm_wait(nor, cmd->typ_us, cmd->max_us);
+	return spi_nor_crtm_wait(nor, crtm_busy, cmd->typ_us, cmd->max_us);
 }
 
 /*
@@ -285,7 +291,8 @@ int spi_nor_crtm_begin(struct spi_nor *nor)
 	if (!crtm || !crtm->unsettled)
 		return 0;
 
-	if (crtm_wait(nor, 0, SPI_NOR_CRTM_BUSY_MS * 1000) || crtm_settle(nor))
+	if (spi_nor_crtm_wait(nor, crtm_busy, 0, SPI_NOR_CRTM_BUSY_MS * 1000) ||
+	    crtm_settle(nor))
 		return -EBUSY;
 
 	return 0;
@@ -327,8 +334,9 @@ static int crtm_run(struct spi_nor *nor, struct crtm_xfer *xfer)
 	if (ret)
 		return -EIO;
 
-	ret = crtm_wait(nor, spi_nor_crtm_time(cmd->typ_us, cmd->typ_us_64k, xfer->range),
-			spi_nor_crtm_time(cmd->max_us, cmd->max_us_64k, xfer->range));
+	ret = spi_nor_crtm_wait(nor, crtm_busy,
+				spi_nor_crtm_time(cmd->typ_us, cmd->typ_us_64k, xfer->range),
+				spi_nor_crtm_time(cmd->max_us, cmd->max_us_64k, xfer->range));
 	if (ret)
 		return ret == -ETIMEDOUT ? -ETIMEDOUT : -EIO;
 
@@ -343,6 +351,46 @@ static int crtm_run(struct spi_nor *nor, struct crtm_xfer *xfer)
 		dev_warn(nor->dev, "security command %02x: chip not settled\n", cmd->type);
 
 	return ret < 0 ? -EIO : ret;
+}
+
+/**
+ * spi_nor_crtm_get_info() - ask the chip about itself (command 48)
+ * @nor: the flash, its lock held
+ * @resp: the response; what its length field says is there
+ * @size: room for it in bytes
+ *
+ * Needs no key. The response is told from an earlier one by its nonce.
+ *
+ * Return: 0, -EOPNOTSUPP if the chip has no such command, -EIO or -ETIMEDOUT.
+ */
+int spi_nor_crtm_get_info(struct spi_nor *nor, u8 *resp, u32 size)
+{
+	const struct spi_nor_crtm *crtm = nor->params->crtm;
+	const struct crtm_command *cmd = crtm ? crtm_find(crtm, CRTM_GET_INFO) : NULL;
+	u8 block[RPMC_HDR_LEN + CRTM_INFO_NONCE_LEN] = { };
+	struct crtm_xfer xfer = {
+		.cmd = cmd,
+		.in = block,
+		.in_len = sizeof(block),
+		.out = resp,
+	};
+	u64 now = ktime_get_ns();
+	int ret;
+
+	if (!cmd || cmd->resp > size)
+		return -EOPNOTSUPP;
+
+	block[0] = crtm->op1;
+	block[RPMC_OFF_TYPE] = CRTM_GET_INFO;
+	memcpy(block + CRTM_INFO_OFF_NONCE, &now, sizeof(now));
+	ret = crtm_run(nor, &xfer);
+	if (ret < 0)
+		return ret;
+	if (resp[0] != RPMC_STATUS_SUCCESS || ret < CRTM_RESP_OVERHEAD + CRTM_INFO_NONCE_LEN ||
+	    memcmp(resp + CRTM_RESP_OFF_PAYLOAD, block + CRTM_INFO_OFF_NONCE, CRTM_INFO_NONCE_LEN))
+		return -EIO;
+
+	return 0;
 }
 
 static int crtm_exchange(struct mtd_security *sec, struct crtm_xfer *xfer)
@@ -379,6 +427,8 @@ static int crtm_exchange(struct mtd_security *sec, struct crtm_xfer *xfer)
 		xfer->out_len = xfer->result;
 		xfer->status = xfer->out[0];
 		xfer->result = 0;
+		if (nor->params->crtm->done)
+			nor->params->crtm->done(nor, xfer);
 	} else {
 		memzero_explicit(xfer->out, xfer->cmd->resp);
 	}

@@ -56,6 +56,8 @@
  * @n_crtm: number of entries in @crtm
  * @clear_errors: clears what a refused command leaves in registers of the
  *	vendor's own; NULL if there are none. Called with the lock held.
+ * @done: told of each exchange that finished, whatever its status; NULL if nobody
+ *	wants to know. Called with the lock held.
  * @id: JEDEC ID as read from the chip
  * @op1: opcode that writes a block
  * @op2: opcode that reads status and response
@@ -75,6 +77,7 @@ struct spi_nor_crtm {
 	const struct crtm_command *crtm;
 	unsigned int n_crtm;
 	void (*clear_errors)(struct spi_nor *nor);
+	void (*done)(struct spi_nor *nor, const struct crtm_xfer *xfer);
 	u8 id[SPI_NOR_MAX_ID_LEN];
 	u8 op1;
 	u8 op2;
@@ -90,8 +93,17 @@ struct spi_nor_crtm {
 
 extern const struct mtd_security_ops spi_nor_crtm_ops;
 
+/* A field of a block or a response, which starts at any byte. */
+static inline u32 spi_nor_crtm_be32(const u8 *p)
+{
+	return p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
+}
+
 /* crtm.c */
 int spi_nor_crtm_begin(struct spi_nor *nor);
+int spi_nor_crtm_wait(struct spi_nor *nor, int (*busy)(struct spi_nor *nor), u64 typ_us,
+		      u64 max_us);
+int spi_nor_crtm_get_info(struct spi_nor *nor, u8 *resp, u32 size);
 int spi_nor_crtm_probe(struct spi_nor *nor, struct spi_nor_crtm *crtm);
 u64 spi_nor_crtm_time(u32 fixed_us, u32 us_64k, u32 range);
 int spi_nor_crtm_check_response(const struct crtm_command *cmd, const u8 *block,
@@ -108,6 +120,7 @@ const u8 *spi_nor_sfdp_find(const struct sfdp *sfdp, u16 id, size_t len);
 
 /* micron-st-crtm.c; the other two are micron-st.c's */
 void micron_st_nor_crtm_late_init(struct spi_nor *nor, bool authenta);
+bool micron_st_nor_marked(const struct spi_nor *nor);
 int micron_st_nor_read_fsr(struct spi_nor *nor, u8 *fsr);
 void micron_st_nor_clear_fsr(struct spi_nor *nor);
 

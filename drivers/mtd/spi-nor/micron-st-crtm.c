@@ -2,16 +2,13 @@
 /*
  * Micron Authenta flash: JESD260 and A-CRTM commands.
  */
-#include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/device.h>
 #include <linux/mtd/crtm-commands.h>
 #include <linux/string.h>
 
+#include "asp.h"
 #include "crtm.h"
-
-/* Flag status register: erase, program, protection error */
-#define MT25Q_FSR_ERRORS	(BIT(5) | BIT(4) | BIT(1))
 
 static const struct crtm_command micron_st_nor_crtm_commands[] = {
 	CRTM_COMMANDS(SPI_NOR_CRTM_COMMAND)
@@ -31,9 +28,34 @@ static_assert(CRTM_COMMANDS(BOUNDED_AND) true,
  */
 static void micron_st_nor_crtm_clear_errors(struct spi_nor *nor)
 {
-	if (micron_st_nor_read_fsr(nor, nor->bouncebuf) ||
+	if (micron_st_nor_asp_read_fsr(nor, nor->bouncebuf) ||
 	    nor->bouncebuf[0] & MT25Q_FSR_ERRORS)
 		micron_st_nor_clear_fsr(nor);
+}
+
+/* Sector protection keeps a map of what is locked, regions included. */
+static void micron_st_nor_crtm_done(struct spi_nor *nor, const struct crtm_xfer *xfer)
+{
+	const struct crtm_command *cmd = xfer->cmd;
+
+	if (cmd->type == CRTM_PROTECT && xfer->status == RPMC_STATUS_SUCCESS)
+		micron_st_nor_asp_region(nor, spi_nor_crtm_be32(xfer->in + cmd->addr),
+					 spi_nor_crtm_be32(xfer->in + cmd->len),
+					 xfer->in[CRTM_OFF_MODE] == CRTM_PROTECT_ADD);
+}
+
+/**
+ * micron_st_nor_marked() - does the chip carry the marker of the reference set?
+ * @nor: the flash, its SFDP parsed if it ever will be
+ *
+ * Return: true if it does. No real part has it: what it guards could do anything
+ * there.
+ */
+bool micron_st_nor_marked(const struct spi_nor *nor)
+{
+	const u8 *marker = spi_nor_sfdp_find(nor->sfdp, CRTM_MARKER_ID, CRTM_MARKER_LEN);
+
+	return marker && !memcmp(marker, CRTM_MARKER, CRTM_MARKER_LEN);
 }
 
 /*
@@ -72,7 +94,6 @@ static struct spi_nor_crtm *micron_st_nor_crtm_parse_sfdp(struct spi_nor *nor)
 void micron_st_nor_crtm_late_init(struct spi_nor *nor, bool authenta)
 {
 	struct spi_nor_crtm *crtm;
-	const u8 *marker;
 
 	nor->params->crtm = NULL;
 	if (!authenta)
@@ -86,12 +107,11 @@ void micron_st_nor_crtm_late_init(struct spi_nor *nor, bool authenta)
 	if (!crtm)
 		return;
 
-	marker = spi_nor_sfdp_find(nor->sfdp, CRTM_MARKER_ID, CRTM_MARKER_LEN);
-	if (!CRTM_REFERENCE ||
-	    (marker && !memcmp(marker, CRTM_MARKER, CRTM_MARKER_LEN))) {
+	if (!CRTM_REFERENCE || micron_st_nor_marked(nor)) {
 		crtm->crtm = micron_st_nor_crtm_commands;
 		crtm->n_crtm = ARRAY_SIZE(micron_st_nor_crtm_commands);
 	}
 	crtm->clear_errors = micron_st_nor_crtm_clear_errors;
+	crtm->done = micron_st_nor_crtm_done;
 	nor->params->crtm = crtm;
 }

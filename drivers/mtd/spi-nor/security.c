@@ -16,6 +16,7 @@
 #include <linux/spi/spi-mem.h>
 #include <linux/string.h>
 
+#include "asp.h"
 #include "crtm.h"
 #include "security.h"
 
@@ -38,13 +39,8 @@ static int spi_nor_guarded##op params					\
 	return ret;							\
 }
 
-SPI_NOR_GUARDED(_erase, (struct mtd_info *mtd, struct erase_info *instr), (mtd, instr))
-
 SPI_NOR_GUARDED(_read, (struct mtd_info *mtd, loff_t from, size_t len, size_t *retlen,
 			u_char *buf), (mtd, from, len, retlen, buf))
-
-SPI_NOR_GUARDED(_write, (struct mtd_info *mtd, loff_t to, size_t len, size_t *retlen,
-			 const u_char *buf), (mtd, to, len, retlen, buf))
 
 SPI_NOR_GUARDED(_lock, (struct mtd_info *mtd, loff_t ofs, uint64_t len), (mtd, ofs, len))
 
@@ -67,6 +63,38 @@ SPI_NOR_GUARDED(_lock_user_prot_reg, (struct mtd_info *mtd, loff_t from, size_t 
 
 SPI_NOR_GUARDED(_erase_user_prot_reg, (struct mtd_info *mtd, loff_t from, size_t len),
 		(mtd, from, len))
+
+/* What an error of these two leaves open: whether a sector is locked. */
+static int spi_nor_guarded_erase(struct mtd_info *mtd, struct erase_info *instr)
+{
+	struct spi_nor_security *flash = mtd_to_security(mtd);
+	int ret = -ENODEV;
+
+	down_read(&flash->removal);
+	if (!flash->gone)
+		ret = flash->core._erase(mtd, instr);
+	if (ret == -EIO)
+		micron_st_nor_asp_explain(&flash->nor, instr->addr, instr->len);
+	up_read(&flash->removal);
+
+	return ret;
+}
+
+static int spi_nor_guarded_write(struct mtd_info *mtd, loff_t to, size_t len, size_t *retlen,
+				 const u_char *buf)
+{
+	struct spi_nor_security *flash = mtd_to_security(mtd);
+	int ret = -ENODEV;
+
+	down_read(&flash->removal);
+	if (!flash->gone)
+		ret = flash->core._write(mtd, to, len, retlen, buf);
+	if (ret == -EIO)
+		micron_st_nor_asp_explain(&flash->nor, to + *retlen, len - *retlen);
+	up_read(&flash->removal);
+
+	return ret;
+}
 
 /* Before what the core sends without the lock: let a chip that is late get ready. */
 static void spi_nor_security_settle(struct spi_nor *nor)
@@ -99,6 +127,7 @@ static void spi_nor_security_resume(struct mtd_info *mtd)
 	if (!flash->gone) {
 		spi_nor_security_settle(&flash->nor);
 		flash->core._resume(mtd);
+		micron_st_nor_asp_resume(&flash->nor);
 	}
 	up_read(&flash->removal);
 }
@@ -257,6 +286,9 @@ int spi_nor_security_register(struct spi_nor *nor)
 		nor->flags &= ~SNOR_F_RWW;
 		flash->sec.ops = &spi_nor_crtm_ops;
 	}
+	if (nor->params->asp)
+		flash->sec.asp = &micron_st_nor_asp_ops;
+	micron_st_nor_asp_register(nor);
 	mtd_security_register(&flash->sec, mtd);
 
 	/* The last of the resources so far: released first, also if the probe fails. */
@@ -290,6 +322,8 @@ int spi_nor_security_lock(struct spi_nor *nor)
 
 	mutex_lock(&nor->lock);
 	ret = spi_nor_crtm_begin(nor);
+	if (!ret)
+		ret = micron_st_nor_asp_begin(nor);
 	if (ret)
 		mutex_unlock(&nor->lock);
 

@@ -1,0 +1,1610 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Advanced Sector Protection of Micron's MT25Q.
+ *
+ * Each sector of 64 KiB has a volatile lock bit (b0), a bit that keeps both from
+ * changing until reset (b1, lock-down), and a non-volatile lock bit. MEMLOCK and
+ * MEMUNLOCK change b0, by the leave of b1:
+ *
+ *   b1 | b0 | sector | MEMLOCK | MEMUNLOCK
+ *  ----+----+--------+---------+-----------
+ *    0 |  0 | open   | b0 = 1  | nothing
+ *    0 |  1 | locked | nothing | b0 = 0
+ *    1 |  0 | open   | EACCES  | nothing
+ *    1 |  1 | locked | nothing | EACCES
+ *
+ * A sector cannot be programmed or erased if it is locked by any of b0, its
+ * non-volatile bit, the block protection bits of the status register, or an A-CRTM
+ * region. MEMUNLOCK clears block protection too; for the rest it says EACCES. An
+ * operation reads and checks everything first, then it writes; what it wrote it
+ * reads back, and takes back if it fails half-way.
+ *
+ * What the opcodes do and how far each fact can be trusted: <linux/mtd/asp.h>.
+ */
+#include <linux/bitmap.h>
+#include <linux/build_bug.h>
+#include <linux/compiler.h>
+#include <linux/debugfs.h>
+#include <linux/device.h>
+#include <linux/errno.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/mtd/crtm-commands.h>
+#include <linux/mtd/spi-nor.h>
+#include <linux/property.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/spi/spi.h>
+#include <linux/spi/spi-mem.h>
+#include <linux/string.h>
+
+#include "asp.h"
+#include "compat.h"
+#include "crtm.h"
+#include "security.h"
+
+#define ASP_PROPERTY		"micron,sector-protection"
+
+#define ASP_VLB_BITS		(ASP_VLB_LOCK | ASP_VLB_DOWN)
+
+/* The two bits of the register stand in the state of a sector as they are. */
+static_assert(ASP_VLB_LOCK == MTD_ASP_S_VOLATILE && ASP_VLB_DOWN == MTD_ASP_S_LOCK_DOWN);
+static_assert(ASP_PASSWORD_LEN == MTD_ASP_PASSWORD_LEN);
+
+/* One-time bits of the sector protection register: which of the two modes for ever */
+#define ASP_ASPR_MODES		(ASP_ASPR_PASSWORD | ASP_ASPR_NO_PASSWORD)
+
+#define ASP_SECTORS_A_LINE	64
+#define ASP_NAMES_LEN		96
+
+enum asp_op {
+	ASP_RD_VLB,
+	ASP_WR_VLB,
+	ASP_RD_VLB_4B,
+	ASP_WR_VLB_4B,
+	ASP_RD_NVLB,
+	ASP_WR_NVLB,
+	ASP_ER_NVLB,
+	ASP_RD_FREEZE,
+	ASP_WR_FREEZE,
+	ASP_RD_ASPR,
+	ASP_WR_ASPR,
+	ASP_RD_PASSWORD,
+	ASP_WR_PASSWORD,
+	ASP_UNLOCK,
+	ASP_RD_PMR,
+	ASP_WR_PMR,
+};
+
+/* The forms of the operations; data stands in the bounce buffer. */
+static const struct {
+	u8 opcode;
+	u8 addr_nbytes;
+	u8 len;
+	enum spi_mem_data_dir dir;
+} asp_ops[] = {
+	[ASP_RD_VLB]	  = { ASP_OP_RDVLB, 3, 1, SPI_MEM_DATA_IN },
+	[ASP_WR_VLB]	  = { ASP_OP_WRVLB, 3, 1, SPI_MEM_DATA_OUT },
+	[ASP_RD_VLB_4B]	  = { ASP_OP_RDVLB_4B, 4, 1, SPI_MEM_DATA_IN },
+	[ASP_WR_VLB_4B]	  = { ASP_OP_WRVLB_4B, 4, 1, SPI_MEM_DATA_OUT },
+	[ASP_RD_NVLB]	  = { ASP_OP_RDNVLB, 4, 1, SPI_MEM_DATA_IN },
+	[ASP_WR_NVLB]	  = { ASP_OP_WRNVLB, 4, 0, SPI_MEM_NO_DATA },
+	[ASP_ER_NVLB]	  = { ASP_OP_ERNVLB, 0, 0, SPI_MEM_NO_DATA },
+	[ASP_RD_FREEZE]	  = { ASP_OP_RDFREEZE, 0, 1, SPI_MEM_DATA_IN },
+	[ASP_WR_FREEZE]	  = { ASP_OP_WRFREEZE, 0, 0, SPI_MEM_NO_DATA },
+	[ASP_RD_ASPR]	  = { ASP_OP_RDASPR, 0, 2, SPI_MEM_DATA_IN },
+	[ASP_WR_ASPR]	  = { ASP_OP_WRASPR, 0, 2, SPI_MEM_DATA_OUT },
+	[ASP_RD_PASSWORD] = { ASP_OP_RDPASS, 0, ASP_PASSWORD_LEN, SPI_MEM_DATA_IN },
+	[ASP_WR_PASSWORD] = { ASP_OP_WRPASS, 0, ASP_PASSWORD_LEN, SPI_MEM_DATA_OUT },
+	[ASP_UNLOCK]	  = { ASP_OP_UNLOCK, 0, ASP_PASSWORD_LEN, SPI_MEM_DATA_OUT },
+	[ASP_RD_PMR]	  = { ASP_OP_RDPMR, 0, 1, SPI_MEM_DATA_IN },
+	[ASP_WR_PMR]	  = { ASP_OP_WRPMR, 0, 1, SPI_MEM_DATA_OUT },
+};
+
+/* By bit of MTD_ASP_S_* */
+static const char * const asp_names[] = {
+	"volatile lock", "lock-down", "non-volatile lock", "block protection", "A-CRTM region",
+};
+
+/**
+ * micron_st_nor_asp_range() - the sectors of a range
+ * @n_sectors: number of sectors of the chip
+ * @ofs: start in bytes
+ * @len: length in bytes
+ * @first: out: index of the first sector
+ * @nr: out: number of sectors, at least one
+ *
+ * Return: 0, or -EINVAL if the range is empty, not whole sectors, or not inside the
+ * chip.
+ */
+int micron_st_nor_asp_range(u32 n_sectors, loff_t ofs, u64 len, u32 *first, u32 *nr)
+{
+	u64 size = (u64)n_sectors * ASP_SECTOR_SIZE;
+
+	if (ofs < 0 || (u64)ofs >= size || !len || len > size - ofs ||
+	    ofs % ASP_SECTOR_SIZE || len % ASP_SECTOR_SIZE)
+		return -EINVAL;
+
+	*first = (u64)ofs / ASP_SECTOR_SIZE;
+	*nr = len / ASP_SECTOR_SIZE;
+
+	return 0;
+}
+
+/**
+ * micron_st_nor_asp_all_locked() - is every sector locked, by whatever?
+ * @map: MTD_ASP_S_* of each sector of the chip
+ * @first: index of the first sector of the range
+ * @nr: number of sectors
+ *
+ * Return: true if each has one of MTD_ASP_S_LOCKED.
+ */
+bool micron_st_nor_asp_all_locked(const u8 *map, u32 first, u32 nr)
+{
+	u32 i;
+
+	for (i = first; i < first + nr; i++)
+		if (!(map[i] & MTD_ASP_S_LOCKED))
+			return false;
+
+	return true;
+}
+
+/**
+ * micron_st_nor_asp_plan() - does a sector's volatile lock bit have to change?
+ * @state: MTD_ASP_S_* of the sector
+ * @lock: to be locked, else unlocked
+ *
+ * Return: 1 if it has to, 0 if it stands as wanted, -EACCES if it cannot change, or
+ * if the sector stays locked whatever it says.
+ */
+int micron_st_nor_asp_plan(u8 state, bool lock)
+{
+	if (!lock && state & (MTD_ASP_S_NON_VOLATILE | MTD_ASP_S_REGION))
+		return -EACCES;
+	if (!!(state & MTD_ASP_S_VOLATILE) == lock)
+		return 0;
+
+	return state & MTD_ASP_S_LOCK_DOWN ? -EACCES : 1;
+}
+
+/**
+ * micron_st_nor_asp_set_block() - note what the block protection bits lock
+ * @map: MTD_ASP_S_* of each sector of the chip
+ * @n_sectors: number of sectors of the chip
+ * @ofs: start of the locked range in bytes
+ * @len: its length in bytes
+ */
+void micron_st_nor_asp_set_block(u8 *map, u32 n_sectors, loff_t ofs, u64 len)
+{
+	u32 i;
+
+	for (i = 0; i < n_sectors; i++) {
+		u64 start = (u64)i * ASP_SECTOR_SIZE;
+
+		if (start >= ofs && start - ofs < len)
+			map[i] |= MTD_ASP_S_BLOCK;
+		else
+			map[i] &= ~MTD_ASP_S_BLOCK;
+	}
+}
+
+static void asp_set_region(u8 *map, u32 addr, u32 len, bool add)
+{
+	u32 i;
+
+	for (i = addr / ASP_SECTOR_SIZE; i < DIV_ROUND_UP_ULL((u64)addr + len, ASP_SECTOR_SIZE);
+	     i++) {
+		if (add)
+			map[i] |= MTD_ASP_S_REGION;
+		else
+			map[i] &= ~MTD_ASP_S_REGION;
+	}
+}
+
+static bool asp_inside(u32 n_sectors, u32 addr, u32 len)
+{
+	return len && (u64)addr + len <= (u64)n_sectors * ASP_SECTOR_SIZE;
+}
+
+/**
+ * micron_st_nor_asp_set_regions() - note the A-CRTM regions
+ * @map: MTD_ASP_S_* of each sector of the chip; unchanged on error
+ * @n_sectors: number of sectors of the chip
+ * @info: payload of the response to command 48
+ * @len: its length in bytes
+ *
+ * Return: 0, or -EIO if the payload is shorter than it says, or a region lies outside
+ * the chip.
+ */
+int micron_st_nor_asp_set_regions(u8 *map, u32 n_sectors, const u8 *info, u32 len)
+{
+	const u8 *region = info + CRTM_INFO_OFF_REGION;
+	u32 i, n;
+
+	if (len < CRTM_INFO_OFF_REGION)
+		return -EIO;
+	n = info[CRTM_INFO_OFF_REGIONS];
+	if (len - CRTM_INFO_OFF_REGION < n * CRTM_INFO_REGION_LEN)
+		return -EIO;
+	for (i = 0; i < n; i++)
+		if (!asp_inside(n_sectors, spi_nor_crtm_be32(region + i * CRTM_INFO_REGION_LEN),
+				spi_nor_crtm_be32(region + i * CRTM_INFO_REGION_LEN + 4)))
+			return -EIO;
+
+	for (i = 0; i < n_sectors; i++)
+		map[i] &= ~MTD_ASP_S_REGION;
+	for (i = 0; i < n; i++)
+		asp_set_region(map, spi_nor_crtm_be32(region + i * CRTM_INFO_REGION_LEN),
+			       spi_nor_crtm_be32(region + i * CRTM_INFO_REGION_LEN + 4), true);
+
+	return 0;
+}
+
+/**
+ * micron_st_nor_asp_bp_can() - can the block protection bits unlock that, and no more?
+ * @bp_ofs: start in bytes of what they lock, at one end of the chip
+ * @bp_len: its length in bytes
+ * @ofs: start in bytes of what is to be unlocked
+ * @len: its length in bytes
+ *
+ * What stays locked is a power of two of sectors at one end of the chip. The core
+ * looks for the end, but rounds the length down.
+ *
+ * Return: false if what has to stay locked is no such length.
+ */
+bool micron_st_nor_asp_bp_can(loff_t bp_ofs, u64 bp_len, loff_t ofs, u64 len)
+{
+	u64 start = max_t(u64, bp_ofs, ofs);
+	u64 end = min_t(u64, bp_ofs + bp_len, ofs + len);
+	u64 rest = bp_len - (end - start);
+
+	if (end <= start)
+		return true;
+
+	return !rest || !(rest & (rest - 1));
+}
+
+/**
+ * micron_st_nor_asp_add_fsr() - flag status register of one die more
+ * @sum: that of the dies so far, MT25Q_FSR_READY to begin with
+ * @fsr: as read from the die
+ *
+ * Return: ready if all are, the errors of any.
+ */
+u8 micron_st_nor_asp_add_fsr(u8 sum, u8 fsr)
+{
+	return ((sum | fsr) & ~MT25Q_FSR_READY) | (sum & fsr & MT25Q_FSR_READY);
+}
+
+/**
+ * micron_st_nor_asp_char() - a sector in the drawn map
+ * @state: MTD_ASP_S_* of the sector
+ *
+ * Return: one character, as in the legend below the map.
+ */
+char micron_st_nor_asp_char(u8 state)
+{
+	switch (state & MTD_ASP_S_LOCKED) {
+	case 0:
+		return state & MTD_ASP_S_LOCK_DOWN ? 'o' : '.';
+	case MTD_ASP_S_VOLATILE:
+		return state & MTD_ASP_S_LOCK_DOWN ? 'D' : 'V';
+	case MTD_ASP_S_NON_VOLATILE:
+		return 'N';
+	case MTD_ASP_S_BLOCK:
+		return 'B';
+	case MTD_ASP_S_REGION:
+		return 'R';
+	default:
+		return '*';
+	}
+}
+
+/**
+ * micron_st_nor_asp_password_equal() - are two passwords the same?
+ * @a: ASP_PASSWORD_LEN bytes
+ * @b: as many
+ *
+ * Return: true if they are. Takes the same time whatever they are.
+ */
+bool micron_st_nor_asp_password_equal(const u8 *a, const u8 *b)
+{
+	u8 diff = 0;
+	int i;
+
+	for (i = 0; i < ASP_PASSWORD_LEN; i++) {
+		diff |= a[i] ^ b[i];
+		OPTIMIZER_HIDE_VAR(diff);
+	}
+
+	return !diff;
+}
+
+/**
+ * micron_st_nor_asp_password_fits() - can one password be programmed over another?
+ * @held: ASP_PASSWORD_LEN bytes that the chip holds
+ * @wanted: as many; programming clears bits and sets none
+ *
+ * Return: true if it can. Takes the same time whatever they are.
+ */
+bool micron_st_nor_asp_password_fits(const u8 *held, const u8 *wanted)
+{
+	u8 missing = 0;
+	int i;
+
+	for (i = 0; i < ASP_PASSWORD_LEN; i++) {
+		missing |= ~held[i] & wanted[i];
+		OPTIMIZER_HIDE_VAR(missing);
+	}
+
+	return !missing;
+}
+
+static u32 asp_addr(u32 sector)
+{
+	return sector * ASP_SECTOR_SIZE;
+}
+
+/* For a line in the log about sector @i. */
+static const char *asp_state(const struct spi_nor *nor, u32 i, char *buf)
+{
+	u8 state = nor->params->asp->map[i];
+	unsigned int bit;
+	size_t len = 0;
+
+	strscpy(buf, "open", ASP_NAMES_LEN);
+	for (bit = 0; bit < ARRAY_SIZE(asp_names); bit++)
+		if (state & BIT(bit))
+			len += scnprintf(buf + len, ASP_NAMES_LEN - len, "%s%s",
+					 len ? ", " : "", asp_names[bit]);
+
+	return buf;
+}
+
+static struct spi_mem_op asp_build(const struct spi_nor *nor, enum asp_op nr, u32 addr)
+{
+	struct spi_mem_op op =
+		SPI_MEM_OP(SPI_MEM_OP_CMD(asp_ops[nr].opcode, 1),
+			   SPI_MEM_OP_ADDR(asp_ops[nr].addr_nbytes, addr, 1),
+			   SPI_MEM_OP_NO_DUMMY,
+			   SPI_MEM_OP_NO_DATA);
+
+	op.data.dir = asp_ops[nr].dir;
+	op.data.nbytes = asp_ops[nr].len;
+	op.data.buswidth = asp_ops[nr].len ? 1 : 0;
+	op.data.buf.in = asp_ops[nr].len ? nor->bouncebuf : NULL;
+
+	return op;
+}
+
+static int asp_exec(struct spi_nor *nor, enum asp_op nr, u32 addr)
+{
+	struct spi_mem_op op = asp_build(nor, nr, addr);
+	int ret;
+
+	ret = spi_mem_exec_op(nor->spimem, &op);
+	if (ret)
+		dev_dbg(nor->dev, "error %d on opcode %02x\n", ret, asp_ops[nr].opcode);
+
+	return ret;
+}
+
+/* After any error: the next good operation must work. */
+static void asp_clear_errors(struct spi_nor *nor)
+{
+	micron_st_nor_clear_fsr(nor);
+	spi_nor_write_disable(nor);
+}
+
+static void asp_note(struct spi_nor *nor, u32 sector, u8 bits, u8 state)
+{
+	u8 *map = nor->params->asp->map;
+
+	map[sector] = (map[sector] & ~bits) | state;
+}
+
+/* Return: volatile lock bits of a sector, ASP_VLB_*, or a negative errno. */
+static int asp_get_vlb(struct spi_nor *nor, u32 sector)
+{
+	bool four = nor->params->asp->addr_nbytes == 4;
+	int ret;
+
+	ret = asp_exec(nor, four ? ASP_RD_VLB_4B : ASP_RD_VLB, asp_addr(sector));
+	if (ret)
+		return ret;
+	/* The others read as 0, unless nobody is there to answer. */
+	if (nor->bouncebuf[0] & ~ASP_VLB_BITS)
+		return -EIO;
+
+	asp_note(nor, sector, ASP_VLB_BITS, nor->bouncebuf[0]);
+	return nor->bouncebuf[0];
+}
+
+/* Write enable, write, read back. */
+static int asp_set_vlb(struct spi_nor *nor, u32 sector, u8 vlb)
+{
+	bool four = nor->params->asp->addr_nbytes == 4;
+	int ret;
+
+	ret = spi_nor_write_enable(nor);
+	if (ret)
+		goto out;
+	nor->bouncebuf[0] = vlb;
+	ret = asp_exec(nor, four ? ASP_WR_VLB_4B : ASP_WR_VLB, asp_addr(sector));
+	if (ret)
+		goto out;
+	ret = asp_get_vlb(nor, sector);
+	if (ret >= 0)
+		ret = ret == vlb ? 0 : -EIO;
+out:
+	if (ret)
+		asp_clear_errors(nor);
+
+	return ret;
+}
+
+static int asp_read_nvlb(struct spi_nor *nor, u32 sector)
+{
+	int ret;
+
+	ret = asp_exec(nor, ASP_RD_NVLB, asp_addr(sector));
+	if (ret)
+		return ret;
+
+	switch (nor->bouncebuf[0]) {
+	case ASP_NVLB_LOCKED:
+		asp_note(nor, sector, MTD_ASP_S_NON_VOLATILE, MTD_ASP_S_NON_VOLATILE);
+		return 0;
+	case ASP_NVLB_OPEN:
+		asp_note(nor, sector, MTD_ASP_S_NON_VOLATILE, 0);
+		return 0;
+	default:
+		return -EIO;
+	}
+}
+
+/*
+ * Read the lock bits of sectors, without @nv the volatile ones alone. Those that
+ * are gone went by a reset that nobody told us of.
+ */
+static int asp_read_sectors(struct spi_nor *nor, u32 first, u32 nr, bool nv)
+{
+	const u8 *map = nor->params->asp->map;
+	u32 i, lost = 0, first_lost = 0;
+	int ret = 0;
+
+	for (i = first; i < first + nr && !ret; i++) {
+		u8 was = map[i] & ASP_VLB_BITS;
+
+		ret = asp_get_vlb(nor, i);
+		if (ret < 0)
+			break;
+		if (was & ~ret && !lost++)
+			first_lost = i;
+		ret = nv ? asp_read_nvlb(nor, i) : 0;
+	}
+
+	if (lost)
+		dev_warn(nor->dev, "volatile locks lost: %u sectors from 0x%08x: was the chip reset?\n",
+			 lost, asp_addr(first_lost));
+
+	return ret;
+}
+
+/* Read the status register: what the block protection bits lock. */
+static int asp_read_block(struct spi_nor *nor, u8 *sr, loff_t *ofs, u64 *len)
+{
+	struct spi_nor_asp *asp = nor->params->asp;
+	int ret;
+
+	ret = spi_nor_read_sr(nor, nor->bouncebuf);
+	if (ret)
+		return ret;
+
+	*sr = nor->bouncebuf[0];
+	spi_nor_get_locked_range_sr(nor, *sr, ofs, len);
+	micron_st_nor_asp_set_block(asp->map, asp->n_sectors, *ofs, *len);
+
+	return 0;
+}
+
+/* Return: 1 if the chip told its A-CRTM regions, 0 if it has none, or an errno. */
+static int asp_read_regions(struct spi_nor *nor)
+{
+	u8 resp[CRTM_RESP_OVERHEAD + CRTM_INFO_OFF_REGION +
+		CRTM_MAX_REGIONS * CRTM_INFO_REGION_LEN];
+	struct spi_nor_asp *asp = nor->params->asp;
+	int ret;
+
+	ret = spi_nor_crtm_get_info(nor, resp, sizeof(resp));
+	if (ret)
+		return ret == -EOPNOTSUPP ? 0 : ret;
+
+	ret = micron_st_nor_asp_set_regions(asp->map, asp->n_sectors,
+					    resp + CRTM_RESP_OFF_PAYLOAD,
+					    resp[CRTM_RESP_OFF_LENGTH] << 8 |
+					    resp[CRTM_RESP_OFF_LENGTH + 1]);
+
+	return ret ?: 1;
+}
+
+/* All that can lock one of these sectors. */
+static int asp_read_all(struct spi_nor *nor, u32 first, u32 nr)
+{
+	loff_t ofs;
+	u64 len;
+	int ret;
+	u8 sr;
+
+	ret = asp_read_block(nor, &sr, &ofs, &len);
+	if (ret)
+		return ret;
+	ret = asp_read_regions(nor);
+	if (ret < 0)
+		return ret;
+
+	return asp_read_sectors(nor, first, nr, true);
+}
+
+/* Mark the sectors whose volatile lock bit has to change. */
+static int asp_plan(struct spi_nor *nor, u32 first, u32 nr, bool lock)
+{
+	struct spi_nor_asp *asp = nor->params->asp;
+	char names[ASP_NAMES_LEN];
+	int ret;
+	u32 i;
+
+	for (i = first; i < first + nr; i++) {
+		ret = micron_st_nor_asp_plan(asp->map[i], lock);
+		if (ret < 0) {
+			dev_warn_ratelimited(nor->dev, "cannot %s the sector at 0x%08x: %s\n",
+					     lock ? "lock" : "unlock", asp_addr(i),
+					     asp_state(nor, i, names));
+			return ret;
+		}
+		__assign_bit(i, asp->changed, ret);
+	}
+
+	return 0;
+}
+
+/* Give the sectors before @end that were changed, or may be, what they had. */
+static void asp_put_back(struct spi_nor *nor, u32 first, u32 end, u8 vlb)
+{
+	u32 i;
+
+	for (i = first; i < end; i++)
+		if (test_bit(i, nor->params->asp->changed) && asp_get_vlb(nor, i) != vlb &&
+		    asp_set_vlb(nor, i, vlb))
+			dev_err(nor->dev, "the sector at 0x%08x is left with its volatile lock %s\n",
+				asp_addr(i), vlb ? "open" : "set");
+}
+
+static int asp_change(struct spi_nor *nor, u32 first, u32 nr, bool lock)
+{
+	u32 i;
+
+	for (i = first; i < first + nr; i++)
+		if (test_bit(i, nor->params->asp->changed) &&
+		    asp_set_vlb(nor, i, lock ? ASP_VLB_LOCK : 0)) {
+			dev_err(nor->dev, "cannot %s the sector at 0x%08x\n",
+				lock ? "lock" : "unlock", asp_addr(i));
+			asp_put_back(nor, first, i + 1, lock ? 0 : ASP_VLB_LOCK);
+			return -EIO;
+		}
+
+	return 0;
+}
+
+static int asp_lock(struct spi_nor *nor, u32 first, u32 nr)
+{
+	int ret;
+
+	ret = asp_read_sectors(nor, first, nr, false);
+	if (ret)
+		return ret;
+	ret = asp_plan(nor, first, nr, true);
+	if (ret)
+		return ret;
+
+	return asp_change(nor, first, nr, true);
+}
+
+/* Write the status register as it was. */
+static void asp_put_back_sr(struct spi_nor *nor, u8 sr)
+{
+	sr &= ~(SR_WIP | SR_WEL);
+	if (spi_nor_write_sr_and_check(nor, sr)) {
+		asp_clear_errors(nor);
+		dev_err(nor->dev, "the status register is not left as it was, %02x\n", sr);
+	}
+}
+
+static int asp_unlock(struct spi_nor *nor, u32 first, u32 nr)
+{
+	u64 bp_len, len = (u64)nr * ASP_SECTOR_SIZE;
+	loff_t bp_ofs, ofs = asp_addr(first);
+	u8 sr, now;
+	int ret;
+
+	ret = asp_read_block(nor, &sr, &bp_ofs, &bp_len);
+	if (ret)
+		return ret;
+	ret = asp_read_regions(nor);
+	if (ret < 0)
+		return ret;
+	ret = asp_read_sectors(nor, first, nr, true);
+	if (ret)
+		return ret;
+	ret = asp_plan(nor, first, nr, false);
+	if (ret)
+		return ret;
+	if (!micron_st_nor_asp_bp_can(bp_ofs, bp_len, ofs, len))
+		return -EINVAL;
+
+	ret = nor->params->asp->bp->unlock(nor, ofs, len);
+	if (ret == -EINVAL)
+		return ret;
+	if (!ret)
+		ret = asp_change(nor, first, nr, false);
+	else
+		asp_clear_errors(nor);
+	if (ret)
+		asp_put_back_sr(nor, sr);
+	if (bp_len && asp_read_block(nor, &now, &bp_ofs, &bp_len))
+		ret = -EIO;
+
+	return ret ? -EIO : 0;
+}
+
+static int asp_is_locked(struct spi_nor *nor, u32 first, u32 nr)
+{
+	int ret;
+
+	ret = asp_read_all(nor, first, nr);
+	if (ret)
+		return ret;
+
+	return micron_st_nor_asp_all_locked(nor->params->asp->map, first, nr);
+}
+
+/* What the three have in common. The lock is held. */
+static int asp_locking(struct spi_nor *nor, loff_t ofs, u64 len,
+		       int (*op)(struct spi_nor *nor, u32 first, u32 nr))
+{
+	unsigned int noio;
+	u32 first, nr;
+	int ret;
+
+	if (nor->reg_proto != SNOR_PROTO_1_1_1)
+		return -EOPNOTSUPP;
+	ret = micron_st_nor_asp_range(nor->params->asp->n_sectors, ofs, len, &first, &nr);
+	if (ret)
+		return ret;
+
+	/* The SPI core allocates; reclaim could want to write to this flash. */
+	noio = memalloc_noio_save();
+	ret = op(nor, first, nr);
+	memalloc_noio_restore(noio);
+
+	return ret;
+}
+
+static int micron_st_nor_asp_lock(struct spi_nor *nor, loff_t ofs, u64 len)
+{
+	return asp_locking(nor, ofs, len, asp_lock);
+}
+
+static int micron_st_nor_asp_unlock(struct spi_nor *nor, loff_t ofs, u64 len)
+{
+	return asp_locking(nor, ofs, len, asp_unlock);
+}
+
+static int micron_st_nor_asp_is_locked(struct spi_nor *nor, loff_t ofs, u64 len)
+{
+	return asp_locking(nor, ofs, len, asp_is_locked);
+}
+
+static const struct spi_nor_locking_ops micron_st_nor_asp_locking_ops = {
+	.lock = micron_st_nor_asp_lock,
+	.unlock = micron_st_nor_asp_unlock,
+	.is_locked = micron_st_nor_asp_is_locked,
+};
+
+/* Return: 1 if busy; else 0 with the flag status register in the bounce buffer. */
+static int asp_busy(struct spi_nor *nor)
+{
+	int ret;
+
+	ret = spi_nor_sr_ready(nor);
+	if (ret <= 0)
+		return ret ?: 1;
+	ret = micron_st_nor_asp_read_fsr(nor, nor->bouncebuf);
+	if (ret)
+		return ret;
+
+	return !(nor->bouncebuf[0] & MT25Q_FSR_READY);
+}
+
+/* Return: 0, -EACCES if the chip says that it failed, or another errno. */
+static int asp_settle(struct spi_nor *nor, u32 typ_us, u32 max_us)
+{
+	int ret;
+
+	ret = spi_nor_crtm_wait(nor, asp_busy, typ_us, max_us);
+	if (ret)
+		return ret;
+
+	nor->params->asp->unsettled = false;
+	if (!(nor->bouncebuf[0] & MT25Q_FSR_ERRORS))
+		return 0;
+
+	asp_clear_errors(nor);
+	return -EACCES;
+}
+
+/* Write enable, @nr with what is in the bounce buffer, wait; returns as above. */
+static int asp_self_timed(struct spi_nor *nor, enum asp_op nr, u32 addr, u32 typ_us,
+			  u32 max_us)
+{
+	struct spi_nor_asp *asp = nor->params->asp;
+	int ret;
+
+	ret = spi_nor_write_enable(nor);
+	if (!ret) {
+		asp->unsettled = true;
+		ret = asp_exec(nor, nr, addr);
+	}
+	memzero_explicit(nor->bouncebuf, ASP_PASSWORD_LEN);
+	if (!ret)
+		return asp_settle(nor, typ_us, max_us);
+
+	/* If it was sent after all, whoever takes the lock next does this again. */
+	asp_clear_errors(nor);
+	return ret;
+}
+
+/**
+ * micron_st_nor_asp_begin() - make sure that the chip listens
+ * @nor: the flash, its lock held
+ *
+ * To be called before any operation, array reads included: after a time-out or an
+ * error of the controller the chip counts as busy until it was seen ready. Does
+ * nothing, and costs nothing, in all other cases.
+ *
+ * Return: 0, or -EBUSY if it was not seen ready within SPI_NOR_CRTM_BUSY_MS.
+ */
+int micron_st_nor_asp_begin(struct spi_nor *nor)
+{
+	const struct spi_nor_asp *asp = nor->params->asp;
+
+	if (!asp || !asp->unsettled)
+		return 0;
+
+	asp_settle(nor, 0, SPI_NOR_CRTM_BUSY_MS * 1000);
+	if (asp->unsettled)
+		return -EBUSY;
+
+	/* Not sent: no error, but perhaps enabled. */
+	return spi_nor_write_disable(nor);
+}
+
+static int asp_read_frozen(struct spi_nor *nor)
+{
+	int ret;
+
+	ret = asp_exec(nor, ASP_RD_FREEZE, 0);
+	if (ret)
+		return ret;
+
+	nor->params->asp->frozen = !(nor->bouncebuf[0] & ASP_FREEZE_OPEN);
+	return 0;
+}
+
+/* Set the freeze bit and read it back. */
+static int asp_freeze(struct spi_nor *nor)
+{
+	int ret;
+
+	ret = spi_nor_write_enable(nor);
+	if (!ret)
+		ret = asp_exec(nor, ASP_WR_FREEZE, 0);
+	if (!ret)
+		ret = asp_read_frozen(nor);
+	if (!ret && !nor->params->asp->frozen)
+		ret = -EIO;
+	if (ret)
+		asp_clear_errors(nor);
+
+	return ret;
+}
+
+static int asp_read_aspr(struct spi_nor *nor, u16 *aspr)
+{
+	int ret;
+
+	ret = asp_exec(nor, ASP_RD_ASPR, 0);
+	if (!ret)
+		*aspr = nor->bouncebuf[0] | nor->bouncebuf[1] << 8;
+
+	return ret;
+}
+
+/* Write and read back. */
+static int asp_write_aspr(struct spi_nor *nor, u16 aspr)
+{
+	u16 now;
+	int ret;
+
+	nor->bouncebuf[0] = aspr & 0xff;
+	nor->bouncebuf[1] = aspr >> 8;
+	ret = asp_self_timed(nor, ASP_WR_ASPR, 0, ASP_OTP_US, ASP_OTP_MAX_US);
+	if (!ret)
+		ret = asp_read_aspr(nor, &now);
+	if (!ret && now != aspr)
+		ret = -EIO;
+
+	return ret;
+}
+
+/* ASP_PMR_DEFAULT of a part where nobody has said publicly that 2Bh reads it. */
+static int asp_read_pmr(struct spi_nor *nor, u8 *pmr)
+{
+	int ret;
+
+	*pmr = ASP_PMR_DEFAULT;
+	if (!nor->params->asp->marked)
+		return 0;
+
+	ret = asp_exec(nor, ASP_RD_PMR, 0);
+	if (!ret)
+		*pmr = nor->bouncebuf[0];
+
+	return ret;
+}
+
+static int asp_read_password(struct spi_nor *nor, u8 *password)
+{
+	int ret;
+
+	ret = asp_exec(nor, ASP_RD_PASSWORD, 0);
+	if (!ret)
+		memcpy(password, nor->bouncebuf, ASP_PASSWORD_LEN);
+	memzero_explicit(nor->bouncebuf, ASP_PASSWORD_LEN);
+
+	return ret;
+}
+
+/* From here to the end of the command nothing heeds a signal. */
+static int asp_sends(struct mtd_asp_cmd *cmd)
+{
+	if (signal_pending(current))
+		return -EINTR;
+
+	cmd->sent = 1;
+	return 0;
+}
+
+/* Can non-volatile lock bits change? @pmr: the bits that must be 1 */
+static int asp_nv_open(struct spi_nor *nor, u8 pmr)
+{
+	u8 now;
+	int ret;
+
+	ret = asp_read_frozen(nor);
+	if (ret)
+		return ret;
+	ret = asp_read_pmr(nor, &now);
+	if (ret)
+		return ret;
+
+	return nor->params->asp->frozen || (now & pmr) != pmr ? -EACCES : 0;
+}
+
+static int asp_set_nvlb(struct spi_nor *nor, u32 sector)
+{
+	const struct spi_nor_asp *asp = nor->params->asp;
+	int err, ret;
+
+	ret = asp_self_timed(nor, ASP_WR_NVLB, asp_addr(sector), ASP_WRNVLB_US,
+			     ASP_WRNVLB_MAX_US);
+	if (asp->unsettled)
+		return ret;
+	/* Also after an error: the caller is told how the sector stands. */
+	err = asp_read_nvlb(nor, sector);
+	if (!ret)
+		ret = err;
+	if (!ret && !(asp->map[sector] & MTD_ASP_S_NON_VOLATILE))
+		ret = -EIO;
+
+	return ret;
+}
+
+static int asp_cmd_range(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
+{
+	u8 wanted = cmd->cmd == MTD_ASP_NV_LOCK ? MTD_ASP_S_NON_VOLATILE : MTD_ASP_S_LOCK_DOWN;
+	const struct spi_nor_asp *asp = nor->params->asp;
+	u32 first, nr;
+	int ret;
+
+	ret = micron_st_nor_asp_range(asp->n_sectors, cmd->offset, cmd->length, &first, &nr);
+	if (ret)
+		return ret;
+	ret = asp_read_sectors(nor, first, nr, true);
+	if (ret)
+		return ret;
+
+	for (cmd->done = 0; cmd->done < nr; cmd->done++) {
+		u32 i = first + cmd->done;
+
+		if (asp->map[i] & wanted)
+			continue;
+		if (!cmd->sent && cmd->cmd == MTD_ASP_NV_LOCK)
+			ret = asp_nv_open(nor, ASP_PMR_NVLB);
+		if (!cmd->sent && !ret)
+			ret = asp_sends(cmd);
+		if (!ret && cmd->cmd == MTD_ASP_NV_LOCK)
+			ret = asp_set_nvlb(nor, i);
+		else if (!ret)
+			ret = asp_set_vlb(nor, i, (asp->map[i] & ASP_VLB_BITS) | ASP_VLB_DOWN);
+		if (ret) {
+			cmd->state = asp->map[i];
+			break;
+		}
+	}
+
+	return ret;
+}
+
+static int asp_cmd_nv_erase(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
+{
+	const struct spi_nor_asp *asp = nor->params->asp;
+	int ret;
+	u32 i;
+
+	ret = asp_nv_open(nor, ASP_PMR_NVLB | ASP_PMR_NV_ERASE);
+	if (!ret)
+		ret = asp_sends(cmd);
+	if (!ret)
+		ret = asp_self_timed(nor, ASP_ER_NVLB, 0, ASP_ERNVLB_US, ASP_ERNVLB_MAX_US);
+	if (!ret)
+		ret = asp_read_sectors(nor, 0, asp->n_sectors, true);
+	for (i = 0; i < asp->n_sectors && !ret; i++)
+		if (asp->map[i] & MTD_ASP_S_NON_VOLATILE)
+			ret = -EIO;
+
+	return ret;
+}
+
+static int asp_cmd_freeze(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
+{
+	int ret;
+
+	ret = asp_read_frozen(nor);
+	if (ret || nor->params->asp->frozen)
+		return ret;
+	ret = asp_sends(cmd);
+	if (ret)
+		return ret;
+
+	return asp_freeze(nor);
+}
+
+static int asp_cmd_unlock(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
+{
+	u16 aspr;
+	int ret;
+
+	ret = asp_read_aspr(nor, &aspr);
+	if (ret)
+		return ret;
+	if (aspr & ASP_ASPR_PASSWORD)
+		return -EACCES;
+	ret = asp_sends(cmd);
+	if (ret)
+		return ret;
+
+	memcpy(nor->bouncebuf, cmd->password, ASP_PASSWORD_LEN);
+	ret = asp_self_timed(nor, ASP_UNLOCK, 0, ASP_OTP_US, ASP_OTP_MAX_US);
+	if (ret == -EACCES)
+		return -EKEYREJECTED;
+	if (!ret)
+		ret = asp_read_frozen(nor);
+	if (!ret && nor->params->asp->frozen)
+		ret = -EKEYREJECTED;
+
+	return ret;
+}
+
+static int asp_cmd_verify(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
+{
+	u8 held[ASP_PASSWORD_LEN];
+	u16 aspr;
+	int ret;
+
+	ret = asp_read_aspr(nor, &aspr);
+	if (ret)
+		return ret;
+	if (!(aspr & ASP_ASPR_PASSWORD))
+		return -EACCES;
+	ret = asp_sends(cmd);
+	if (ret)
+		return ret;
+
+	ret = asp_read_password(nor, held);
+	if (!ret && !micron_st_nor_asp_password_equal(held, cmd->password))
+		ret = -EKEYREJECTED;
+	memzero_explicit(held, sizeof(held));
+
+	return ret;
+}
+
+/*
+ * Password mode comes last: after it the password can neither be read nor changed, so
+ * it must stand in the chip for certain.
+ */
+static int asp_cmd_password(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
+{
+	u8 held[ASP_PASSWORD_LEN];
+	u16 aspr;
+	int ret;
+
+	ret = asp_read_aspr(nor, &aspr);
+	if (ret)
+		return ret;
+	if ((aspr & ASP_ASPR_MODES) != ASP_ASPR_MODES)
+		return -EACCES;
+	ret = asp_read_password(nor, held);
+	if (!ret && !micron_st_nor_asp_password_fits(held, cmd->password))
+		ret = -EACCES;
+	if (!ret)
+		ret = asp_sends(cmd);
+	if (ret)
+		goto out;
+
+	if (!micron_st_nor_asp_password_equal(held, cmd->password)) {
+		memcpy(nor->bouncebuf, cmd->password, ASP_PASSWORD_LEN);
+		ret = asp_self_timed(nor, ASP_WR_PASSWORD, 0, ASP_OTP_US, ASP_OTP_MAX_US);
+	}
+	if (!ret)
+		ret = asp_read_password(nor, held);
+	if (!ret && !micron_st_nor_asp_password_equal(held, cmd->password))
+		ret = -EIO;
+	if (!ret && cmd->cmd == MTD_ASP_PASSWORD_MODE)
+		ret = asp_write_aspr(nor, aspr & ~ASP_ASPR_PASSWORD);
+out:
+	memzero_explicit(held, sizeof(held));
+
+	return ret;
+}
+
+static int asp_cmd_no_password(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
+{
+	u16 aspr;
+	int ret;
+
+	ret = asp_read_aspr(nor, &aspr);
+	if (ret)
+		return ret;
+	if (!(aspr & ASP_ASPR_NO_PASSWORD))
+		return 0;
+	if (!(aspr & ASP_ASPR_PASSWORD))
+		return -EACCES;
+	ret = asp_sends(cmd);
+	if (ret)
+		return ret;
+
+	return asp_write_aspr(nor, aspr & ~ASP_ASPR_NO_PASSWORD);
+}
+
+static int asp_cmd_pmr(struct spi_nor *nor, struct mtd_asp_cmd *cmd, u8 bit)
+{
+	u8 pmr, now;
+	int ret;
+
+	if (!nor->params->asp->marked)
+		return -EOPNOTSUPP;
+	ret = asp_read_pmr(nor, &pmr);
+	if (ret)
+		return ret;
+	if (!(pmr & bit))
+		return 0;
+	if (!(pmr & ASP_PMR_PMR))
+		return -EACCES;
+	ret = asp_sends(cmd);
+	if (ret)
+		return ret;
+
+	nor->bouncebuf[0] = pmr & ~bit;
+	ret = asp_self_timed(nor, ASP_WR_PMR, 0, ASP_OTP_US, ASP_OTP_MAX_US);
+	if (!ret)
+		ret = asp_read_pmr(nor, &now);
+	if (!ret && now != (pmr & ~bit))
+		ret = -EIO;
+
+	return ret;
+}
+
+static int asp_run(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
+{
+	switch (cmd->cmd) {
+	case MTD_ASP_LOCK_DOWN:
+	case MTD_ASP_NV_LOCK:
+		return asp_cmd_range(nor, cmd);
+	case MTD_ASP_NV_ERASE:
+		return asp_cmd_nv_erase(nor, cmd);
+	case MTD_ASP_FREEZE:
+		return asp_cmd_freeze(nor, cmd);
+	case MTD_ASP_PASSWORD_UNLOCK:
+		return asp_cmd_unlock(nor, cmd);
+	case MTD_ASP_PASSWORD_VERIFY:
+		return asp_cmd_verify(nor, cmd);
+	case MTD_ASP_PASSWORD_PROGRAM:
+	case MTD_ASP_PASSWORD_MODE:
+		return asp_cmd_password(nor, cmd);
+	case MTD_ASP_NO_PASSWORD:
+		return asp_cmd_no_password(nor, cmd);
+	case MTD_ASP_PMR_STATUS:
+		return asp_cmd_pmr(nor, cmd, ASP_PMR_STATUS);
+	case MTD_ASP_PMR_PMR:
+		return asp_cmd_pmr(nor, cmd, ASP_PMR_PMR);
+	case MTD_ASP_PMR_NVLB:
+		return asp_cmd_pmr(nor, cmd, ASP_PMR_NVLB);
+	case MTD_ASP_PMR_NV_ERASE:
+		return asp_cmd_pmr(nor, cmd, ASP_PMR_NV_ERASE);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* Take the flash's lock; nothing may be allocated by I/O while it is held. */
+static int asp_hold(struct spi_nor *nor, unsigned int *noio)
+{
+	int ret;
+
+	/* Calls micron_st_nor_asp_begin(). */
+	ret = spi_nor_prep_and_lock(nor);
+	if (ret)
+		return ret;
+	if (nor->reg_proto != SNOR_PROTO_1_1_1) {
+		spi_nor_unlock_and_unprep(nor);
+		return -EOPNOTSUPP;
+	}
+	*noio = memalloc_noio_save();
+
+	return 0;
+}
+
+static void asp_release(struct spi_nor *nor, unsigned int noio)
+{
+	memalloc_noio_restore(noio);
+	spi_nor_unlock_and_unprep(nor);
+}
+
+static int asp_cmd(struct mtd_security *sec, struct mtd_asp_cmd *cmd)
+{
+	struct spi_nor *nor = security_to_spi_nor(sec);
+	unsigned int noio;
+	int ret;
+
+	ret = asp_hold(nor, &noio);
+	if (ret)
+		return ret;
+	ret = asp_run(nor, cmd);
+	asp_release(nor, noio);
+
+	if (!cmd->sent)
+		return ret;
+	cmd->result = !ret || ret == -EKEYREJECTED || ret == -ETIMEDOUT ? ret : -EIO;
+
+	return 0;
+}
+
+static int asp_fill_map(struct spi_nor *nor, struct mtd_asp_map *map)
+{
+	struct spi_nor_asp *asp = nor->params->asp;
+	loff_t ofs;
+	u64 len;
+	int ret;
+
+	ret = asp_read_aspr(nor, &map->aspr);
+	if (ret)
+		return ret;
+	ret = asp_read_pmr(nor, &map->pmr);
+	if (ret)
+		return ret;
+	ret = asp_read_frozen(nor);
+	if (ret)
+		return ret;
+	ret = asp_read_block(nor, &map->sr, &ofs, &len);
+	if (ret)
+		return ret;
+	ret = asp_read_regions(nor);
+	if (ret < 0)
+		return ret;
+
+	map->sector_size = ASP_SECTOR_SIZE;
+	map->flags = ret ? MTD_ASP_F_REGIONS : 0;
+	if (asp->frozen)
+		map->flags |= MTD_ASP_F_FROZEN;
+	if (!(map->aspr & ASP_ASPR_PASSWORD))
+		map->flags |= MTD_ASP_F_PASSWORD_MODE;
+	if (!(map->aspr & ASP_ASPR_NO_PASSWORD))
+		map->flags |= MTD_ASP_F_NO_PASSWORD;
+	if (asp->marked)
+		map->flags |= MTD_ASP_F_PMR;
+	else
+		map->pmr = 0;
+
+	return 0;
+}
+
+static int asp_map(struct mtd_security *sec, struct mtd_asp_map *map, u8 *sectors)
+{
+	struct spi_nor *nor = security_to_spi_nor(sec);
+	const struct spi_nor_asp *asp = nor->params->asp;
+	unsigned int noio;
+	int ret;
+
+	if (map->first > asp->n_sectors || map->nr > asp->n_sectors - map->first)
+		return -EINVAL;
+
+	ret = asp_hold(nor, &noio);
+	if (ret)
+		return ret;
+	ret = asp_fill_map(nor, map);
+	if (!ret && sectors)
+		ret = asp_read_sectors(nor, map->first, map->nr, true);
+	if (!ret && sectors)
+		memcpy(sectors, asp->map + map->first, map->nr);
+	asp_release(nor, noio);
+
+	return ret;
+}
+
+const struct mtd_asp_ops micron_st_nor_asp_ops = {
+	.map = asp_map,
+	.cmd = asp_cmd,
+};
+
+/**
+ * spi_nor_asp_unlock_bp() - unlock the whole chip as the kernel does at probe and resume
+ * @nor: a flash with sector protection
+ *
+ * Touches block protection alone: volatile locks may be a boot loader's.
+ *
+ * Return: 0 or a negative errno.
+ */
+int spi_nor_asp_unlock_bp(struct spi_nor *nor)
+{
+	int ret;
+
+	ret = spi_nor_prep_and_lock(nor);
+	if (ret)
+		return ret;
+	ret = nor->params->asp->bp->unlock(nor, 0, nor->params->size);
+	spi_nor_unlock_and_unprep(nor);
+
+	return ret;
+}
+
+static u32 asp_count_volatile(const struct spi_nor_asp *asp)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < asp->n_sectors; i++)
+		n += !!(asp->map[i] & ASP_VLB_BITS);
+
+	return n;
+}
+
+/**
+ * spi_nor_asp_reset_warning() - the core is about to reset the chip by 66h and 99h
+ * @nor: the flash
+ */
+void spi_nor_asp_reset_warning(struct spi_nor *nor)
+{
+	const struct spi_nor_asp *asp = nor->params->asp;
+	u32 n = asp ? asp_count_volatile(asp) : 0;
+
+	if (n)
+		dev_warn(nor->dev, "soft reset: the volatile locks of %u sectors go\n", n);
+}
+
+/**
+ * micron_st_nor_asp_region() - a region of A-CRTM came or went
+ * @nor: the flash, its lock held
+ * @addr: where it starts, in bytes
+ * @len: its length in bytes
+ * @add: it came, else it went
+ */
+void micron_st_nor_asp_region(struct spi_nor *nor, u32 addr, u32 len, bool add)
+{
+	struct spi_nor_asp *asp = nor->params->asp;
+
+	if (asp && asp_inside(asp->n_sectors, addr, len))
+		asp_set_region(asp->map, addr, len, add);
+}
+
+/**
+ * micron_st_nor_asp_read_fsr() - read the flag status register, of each die
+ * @nor: the flash, of Micron or ST
+ * @fsr: DMA-able buffer, at least 2 bytes: ready if all dies are, the errors of any
+ *
+ * Parts without sector protection have it read once.
+ *
+ * Return: 0 or a negative errno.
+ */
+int micron_st_nor_asp_read_fsr(struct spi_nor *nor, u8 *fsr)
+{
+	u8 dice = nor->params->asp ? nor->params->asp->dice : 1;
+	u8 sum = MT25Q_FSR_READY;
+	int ret;
+
+	while (dice--) {
+		ret = micron_st_nor_read_fsr(nor, fsr);
+		if (ret)
+			return ret;
+		sum = micron_st_nor_asp_add_fsr(sum, fsr[0]);
+	}
+	fsr[0] = sum;
+
+	return 0;
+}
+
+/**
+ * micron_st_nor_asp_explain() - a program or erase failed: was a sector locked?
+ * @nor: the flash, its lock not held
+ * @ofs: start in bytes of what was not done
+ * @len: its length in bytes
+ *
+ * Names the first locked sector in the log.
+ */
+void micron_st_nor_asp_explain(struct spi_nor *nor, loff_t ofs, u64 len)
+{
+	const struct spi_nor_asp *asp = nor->params->asp;
+	char names[ASP_NAMES_LEN];
+	unsigned int noio;
+	u32 i;
+
+	if (!asp || !len || asp_hold(nor, &noio))
+		return;
+
+	i = (u64)ofs / ASP_SECTOR_SIZE;
+	if (asp_read_all(nor, i, 1))
+		goto out;
+	while (!(asp->map[i] & MTD_ASP_S_LOCKED)) {
+		if (asp_addr(++i) >= ofs + len || asp_read_sectors(nor, i, 1, true))
+			goto out;
+	}
+	dev_err_ratelimited(nor->dev, "the sector at 0x%08x is locked: %s\n", asp_addr(i),
+			    asp_state(nor, i, names));
+out:
+	asp_release(nor, noio);
+}
+
+/**
+ * micron_st_nor_asp_resume() - set volatile locks again that the chip lost
+ * @nor: the flash, its lock not held
+ */
+void micron_st_nor_asp_resume(struct spi_nor *nor)
+{
+	struct spi_nor_asp *asp = nor->params->asp;
+	u32 i, again = 0, failed = 0;
+	unsigned int noio;
+	bool frozen;
+	loff_t ofs;
+	u64 len;
+	int ret;
+	u8 sr;
+
+	if (!asp)
+		return;
+	ret = asp_hold(nor, &noio);
+	if (ret) {
+		dev_err(nor->dev, "volatile locks not checked: error %d\n", ret);
+		return;
+	}
+
+	for (i = 0; i < asp->n_sectors; i++) {
+		u8 vlb = asp->map[i] & ASP_VLB_BITS;
+
+		if (!vlb || asp_get_vlb(nor, i) == vlb)
+			continue;
+		if (!asp_set_vlb(nor, i, vlb)) {
+			again++;
+			continue;
+		}
+		failed++;
+		dev_err(nor->dev, "the sector at 0x%08x has lost its volatile lock\n", asp_addr(i));
+	}
+
+	frozen = asp->frozen;
+	ret = asp_read_frozen(nor);
+	if (!ret && frozen && !asp->frozen) {
+		ret = asp_freeze(nor);
+		if (!ret)
+			dev_info(nor->dev, "non-volatile lock bits frozen again\n");
+	}
+	if (ret && frozen)
+		dev_err(nor->dev, "non-volatile lock bits are no longer frozen\n");
+
+	/* The kernel may have unlocked these. */
+	if (asp_read_block(nor, &sr, &ofs, &len))
+		dev_err(nor->dev, "status register not read\n");
+	asp_release(nor, noio);
+
+	if (again || failed)
+		dev_info(nor->dev, "volatile locks set again: %u sectors, %u failed\n", again,
+			 failed);
+}
+
+/**
+ * spi_nor_asp_show_locked() - the end of the debugfs file of the parameters
+ * @nor: the flash
+ * @s: the file
+ *
+ * Shows what was last seen: never touches the chip. Nor does it take the lock: a byte
+ * is old or new.
+ */
+void spi_nor_asp_show_locked(struct spi_nor *nor, struct seq_file *s)
+{
+	const struct spi_nor_asp *asp = nor->params->asp;
+	u32 i, nr;
+
+	if (!asp)
+		return;
+
+	seq_puts(s, "\nsoftware locked sectors\n");
+	seq_puts(s, " region (in hex)   | status   | #sectors\n");
+	seq_puts(s, " ------------------+----------+---------\n");
+	for (i = 0; i < asp->n_sectors; i += nr) {
+		bool locked = READ_ONCE(asp->map[i]) & MTD_ASP_S_LOCKED;
+
+		for (nr = 1; i + nr < asp->n_sectors; nr++)
+			if (!!(READ_ONCE(asp->map[i + nr]) & MTD_ASP_S_LOCKED) != locked)
+				break;
+		seq_printf(s, " %08x-%08x | %8s | %u\n", asp_addr(i), asp_addr(i + nr) - 1,
+			   locked ? "locked" : "unlocked", nr);
+	}
+}
+
+static int micron_st_nor_asp_show(struct seq_file *s, void *unused)
+{
+	struct spi_nor *nor = s->private;
+	const struct spi_nor_asp *asp = nor->params->asp;
+	u32 i;
+
+	for (i = 0; i < asp->n_sectors; i++) {
+		if (i % ASP_SECTORS_A_LINE == 0)
+			seq_printf(s, "%s%08x ", i ? "\n" : "", asp_addr(i));
+		seq_putc(s, micron_st_nor_asp_char(READ_ONCE(asp->map[i])));
+	}
+	seq_printf(s, "\n\nnon-volatile locks\t%s\n\n", asp->frozen ? "frozen" : "not frozen");
+	seq_puts(s, "a character\t64 KiB, as last seen\n");
+	seq_puts(s, " .\topen\n");
+	seq_puts(s, " o\topen, locked down: stays so until reset\n");
+	seq_puts(s, " V\tvolatile lock\n");
+	seq_puts(s, " D\tvolatile lock, locked down\n");
+	seq_puts(s, " N\tnon-volatile lock\n");
+	seq_puts(s, " B\tblock protection\n");
+	seq_puts(s, " R\tA-CRTM region\n");
+	seq_puts(s, " *\tmore than one of V, N, B, R\n");
+
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(micron_st_nor_asp);
+
+/**
+ * micron_st_nor_asp_register() - see for the first time how the sectors stand
+ * @nor: the scanned flash, its lock not held
+ */
+void micron_st_nor_asp_register(struct spi_nor *nor)
+{
+	const struct spi_nor_asp *asp = nor->params->asp;
+	unsigned int noio;
+	int ret;
+
+	if (!asp)
+		return;
+
+	ret = asp_hold(nor, &noio);
+	if (!ret) {
+		ret = asp_read_frozen(nor);
+		if (!ret)
+			ret = asp_read_all(nor, 0, asp->n_sectors);
+		asp_release(nor, noio);
+	}
+	if (ret)
+		dev_warn(nor->dev, "sector protection not read: error %d\n", ret);
+
+	if (nor->debugfs_root)
+		debugfs_create_file("sector-protection", 0444, nor->debugfs_root, nor,
+				    &micron_st_nor_asp_fops);
+}
+
+/* NULL, or why the controller cannot do it. */
+static const char *asp_unsupported(struct spi_nor *nor)
+{
+	enum asp_op nr;
+
+	if (!nor->spimem)
+		return "the controller's driver knows no such operations";
+	for (nr = 0; nr < ARRAY_SIZE(asp_ops); nr++) {
+		struct spi_mem_op op = asp_build(nor, nr, 0);
+
+		if (!spi_mem_supports_op(nor->spimem, &op))
+			return "the controller cannot send its commands";
+	}
+
+	return NULL;
+}
+
+/* The ID as READ: the table entries of N25Q and MT25Q share their first three bytes. */
+static bool asp_is_mt25q(struct spi_nor *nor)
+{
+	const u8 *id = nor->bouncebuf;
+
+	return !spi_nor_read_id(nor, 0, 0, nor->bouncebuf, nor->reg_proto) &&
+	       id[0] == 0x20 && id[3] == 0x10 && id[4] == 0x44;
+}
+
+static const char *asp_setup(struct spi_nor *nor, bool authenta)
+{
+	u64 size = nor->params->size;
+	struct spi_nor_asp *asp;
+	const char *reason;
+
+	reason = asp_unsupported(nor);
+	if (reason)
+		return reason;
+	if (!authenta && !asp_is_mt25q(nor))
+		return "the ID read from the chip is not an MT25Q's";
+
+	asp = devm_kzalloc(nor->dev, sizeof(*asp), GFP_KERNEL);
+	if (!asp)
+		return "no memory";
+	asp->n_sectors = div_u64(size, ASP_SECTOR_SIZE);
+	asp->map = devm_kzalloc(nor->dev, asp->n_sectors, GFP_KERNEL);
+	asp->changed = devm_bitmap_zalloc(nor->dev, asp->n_sectors, GFP_KERNEL);
+	if (!asp->map || !asp->changed)
+		return "no memory";
+	asp->dice = max_t(u64, div_u64(size, ASP_DIE_SIZE), 1);
+	asp->addr_nbytes = size > SZ_16M ? 4 : 3;
+	asp->marked = micron_st_nor_marked(nor);
+
+	/* The core adds the flags of the table entry; those of some say less. */
+	nor->flags |= SNOR_F_HAS_LOCK | SNOR_F_HAS_SR_TB | SNOR_F_HAS_4BIT_BP |
+		      SNOR_F_HAS_SR_BP3_BIT6;
+	nor->flags &= ~(SNOR_F_HAS_16BIT_SR | SNOR_F_HAS_SR_TB_BIT6);
+	spi_nor_init_default_locking_ops(nor);
+	asp->bp = nor->params->locking_ops;
+	nor->params->locking_ops = &micron_st_nor_asp_locking_ops;
+	nor->params->asp = asp;
+
+	return NULL;
+}
+
+/**
+ * micron_st_nor_asp_late_init() - set up sector protection of a part
+ * @nor: the flash, of Micron or ST
+ * @authenta: the ID bytes read from it are those of an Authenta part
+ *
+ * What locking means on a part that has been shipped stays as it was: only Authenta
+ * parts have it always; other MT25Q where the device's property asks for it.
+ */
+void micron_st_nor_asp_late_init(struct spi_nor *nor, bool authenta)
+{
+	const char *reason;
+
+	if (!authenta && !device_property_read_bool(nor->dev, ASP_PROPERTY))
+		return;
+
+	reason = asp_setup(nor, authenta);
+	if (reason)
+		dev_warn(nor->dev, "%s: %s\n",
+			 authenta ? "no sector protection" : ASP_PROPERTY " ignored", reason);
+}
