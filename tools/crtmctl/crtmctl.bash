@@ -6,7 +6,9 @@ _crtmctl()
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs="info send status counter measure provision"
 	local common="--device --json --help --version"
-	local verb="" i
+	local verb="" what="" i
+
+	verbs+=" map lock unlock freeze password protect"
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
@@ -27,24 +29,38 @@ _crtmctl()
 			-- "$cur")
 		return
 		;;
-	--slot | --address | --length | --nonce | --list | --block)
+	--slot | --address | --offset | --length | --nonce | --list | --block | --confirm)
 		return
 		;;
-	-o | --output | -e | --expect)
-		compopt -o default
+	-o | --output | -e | --expect | -f | --file)
+		# A number after lock and unlock, else a file.
+		[[ $prev == -o && $verb == *lock ]] || compopt -o default
 		return
 		;;
 	esac
 
 	case $verb in
-	"") common="$common $verbs" ;;
+	"") what=$verbs ;;
 	send) common="$common --rd --binary --list" ;;
 	counter) common="$common --slot --block" ;;
 	measure) common="$common --address --length --expect --nonce --slot" ;;
 	provision) common="$common --output" ;;
+	lock) common="$common --offset --length --down --non-volatile" ;;
+	unlock) common="$common --offset --length --non-volatile" ;;
+	password)
+		common="$common --file --confirm"
+		what="verify unlock program"
+		;;
+	protect)
+		common="$common --file --confirm"
+		what="password-mode no-password status-register protection-management"
+		what+=" non-volatile-locks non-volatile-erase"
+		;;
 	esac
 	if [[ $cur == -* || -z $verb ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$common" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$common $what" -- "$cur")
+	elif [[ -n $what ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$what" -- "$cur")
 	elif [[ $verb == send || $verb == provision ]]; then
 		compopt -o default
 	fi

@@ -20,8 +20,8 @@ enum {
 	CTL_OK = 0,
 	CTL_USAGE = 1,		/* usage or input: nothing was sent */
 	CTL_DEVICE = 2,		/* device or system: the failing call sent nothing */
-	CTL_REFUSED = 3,	/* the chip refused a block */
-	CTL_UNKNOWN = 4,	/* the outcome of a block is unknown */
+	CTL_REFUSED = 3,	/* the chip refused a block, or the password is wrong */
+	CTL_UNKNOWN = 4,	/* the outcome of what was sent is unknown */
 	CTL_MISMATCH = 5,	/* the answer is not what it should be */
 	CTL_OUTPUT = 6,		/* the result could not be written */
 };
@@ -37,7 +37,7 @@ struct verb {
 	int (*run)(struct ctl *ctl, int argc, char **argv);
 };
 
-/* State of one run. @fd is -1 until ctl_open(). */
+/* State of one run. @fd is -1 until ctl_open() or asp_open(). */
 struct ctl {
 	const struct verb *verb;
 	const char *device;
@@ -45,10 +45,11 @@ struct ctl {
 	int fd;
 	char path[256];
 	struct mtd_crtm_info info;
+	struct mtd_asp_map asp;	/* asp_open(): the registers */
 };
 
 extern const struct verb verb_info, verb_send, verb_status, verb_counter, verb_measure,
-	verb_provision;
+	verb_provision, verb_lock, verb_unlock, verb_map, verb_freeze, verb_password, verb_protect;
 
 /* Options that every verb takes; the verb's own are in front of them. */
 #define COMMON_SHORT	"d:jhV"
@@ -75,6 +76,15 @@ int ctl_option(struct ctl *ctl, int option);
  * Return: CTL_OK with @ctl->fd, path and info set, or CTL_DEVICE (already reported)
  */
 int ctl_open(struct ctl *ctl, bool write);
+
+/**
+ * asp_open() - open the node of -d, or the only one with sector protection
+ * @write: for what changes something
+ *
+ * Return: CTL_OK with @ctl->fd, path, asp and of info the place of the node set, or
+ * CTL_DEVICE (already reported)
+ */
+int asp_open(struct ctl *ctl, bool write);
 
 /* input.c: everything reports its own errors. */
 
@@ -106,6 +116,16 @@ int input_read(struct input *in, const char *path, size_t max);
 void input_free(struct input *in);
 
 int random_bytes(void *buf, size_t len);
+
+/**
+ * read_answer() - ask on the terminal and read a line from standard input, which is one
+ * @question: goes to standard error
+ * @echo: show what is typed
+ * @answer: the line without its end, @size bytes at most with the NUL; wiped on error
+ *
+ * Return: CTL_OK or CTL_USAGE (already reported)
+ */
+int read_answer(const char *question, bool echo, char *answer, size_t size);
 
 /* output.c */
 
@@ -145,6 +165,8 @@ const char *outcome_name(enum crtm_outcome outcome);
 /* worse() - the exit code to keep of two */
 int worse(int a, int b);
 
+bool is_admin(void);
+
 /**
  * report_errno() - explain why a call sent nothing
  * @what: what was sent, for the message
@@ -178,5 +200,51 @@ void exchange_free(const struct ctl *ctl, struct exchange *x);
 /* query.c: command 48 for one slot, with a fresh nonce, checked. Parameters as exchange(). */
 int get_state(struct ctl *ctl, uint8_t slot, bool accept_refusal, struct exchange *x,
 	      struct crtm_state *state);
+
+/* asp.c: what the verbs of sector protection share. */
+
+/* Whole sectors of the node. @offset is relative to the node, as MTD's own ioctls have it. */
+struct range {
+	uint64_t offset;
+	uint64_t length;
+	bool have_offset;
+	bool have_length;
+};
+
+/* range_check() - fill in what was not given and check it, before anything is sent */
+int range_check(const struct ctl *ctl, struct range *range);
+
+/* What became of a command of sector protection. */
+struct asp_result {
+	const char *command;
+	const struct range *range;	/* NULL: on the whole chip */
+	enum crtm_outcome outcome;
+	int err;			/* errno unless accepted */
+	bool counted;			/* @done is valid, and @state unless accepted */
+	uint32_t done;			/* leading sectors of @range that are as wanted */
+	uint8_t state;			/* of the sector behind them */
+};
+
+/**
+ * asp_command() - MTD_ASP_CMD; explains what goes wrong
+ * @cmd: command, password and confirmation filled in; the password is wiped
+ * @range: for commands that take one, else NULL
+ *
+ * Return: the exit code
+ */
+int asp_command(const struct ctl *ctl, struct mtd_asp_cmd *cmd, const struct range *range,
+		struct asp_result *result);
+
+/* asp_show() - the result as JSON, or @text if it was accepted; the exit code */
+int asp_show(const struct ctl *ctl, const struct asp_result *result, const char *text);
+
+/* asp_sectors() - read the whole map; CTL_OK with @sectors to be freed, or CTL_DEVICE */
+int asp_sectors(struct ctl *ctl, uint8_t **sectors);
+
+/* asp_add_state() - the names of a sector's state as an array */
+void asp_add_state(json_object *obj, const char *key, uint8_t state);
+
+/* sector_offset() - of sector @i of the map in the node; below 0 if it starts before it */
+int64_t sector_offset(const struct ctl *ctl, uint32_t i);
 
 #endif /* CRTMCTL_H */

@@ -50,7 +50,7 @@ int worse(int a, int b)
 	return rank[a] >= rank[b] ? a : b;
 }
 
-static bool is_admin(void)
+bool is_admin(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };

@@ -4,9 +4,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "crtmctl.h"
@@ -160,4 +162,65 @@ int random_bytes(void *buf, size_t len)
 		return CTL_DEVICE;
 	}
 	return CTL_OK;
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+/* A line byte by byte, so that no buffer keeps any of it. A signal or an end ends it. */
+static int read_line(char *line, size_t size)
+{
+	size_t len = 0;
+	char c;
+
+	while (read(STDIN_FILENO, &c, 1) == 1) {
+		if (c == '\n') {
+			line[len] = '\0';
+			return len < size - 1 ? CTL_OK : CTL_USAGE;
+		}
+		if (len < size - 1)
+			line[len++] = c;
+	}
+	return CTL_USAGE;
+}
+
+int read_answer(const char *question, bool echo, char *answer, size_t size)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	struct sigaction sa = { .sa_handler = on_signal }, old[4], stop, ignore = { 0 };
+	struct termios saved, quiet;
+	size_t i;
+	int ret;
+
+	if (tcgetattr(STDIN_FILENO, &saved)) {
+		ctl_error("standard input is no terminal");
+		return CTL_USAGE;
+	}
+	/* Whatever ends this, the terminal gets its echo back. */
+	ignore.sa_handler = SIG_IGN;
+	for (i = 0; i < 4; i++)
+		sigaction(signals[i], &sa, &old[i]);
+	sigaction(SIGTSTP, &ignore, &stop);
+	quiet = saved;
+	if (!echo)
+		quiet.c_lflag &= ~(ECHO | ECHOE | ECHOK | ECHONL);
+
+	/* In this order, so that what is typed at the question is not thrown away. */
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	fprintf(stderr, "%s", question);
+	ret = read_line(answer, size);
+	tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
+	if (!echo || ret)
+		fputc('\n', stderr);
+
+	sigaction(SIGTSTP, &stop, NULL);
+	for (i = 0; i < 4; i++)
+		sigaction(signals[i], &old[i], NULL);
+	if (ret) {
+		explicit_bzero(answer, size);
+		ctl_error("no answer that makes sense");
+	}
+	return ret;
 }

@@ -11,6 +11,7 @@
 
 static const struct verb *const verbs[] = {
 	&verb_info, &verb_send, &verb_status, &verb_counter, &verb_measure, &verb_provision,
+	&verb_map, &verb_lock, &verb_unlock, &verb_freeze, &verb_password, &verb_protect,
 };
 
 #define NR_VERBS	(sizeof(verbs) / sizeof(verbs[0]))
@@ -21,20 +22,21 @@ static void usage(FILE *stream)
 
 	fprintf(stream,
 		"Usage: crtmctl [-d NODE] [--json] VERB [ARGUMENTS]\n"
-		"Security commands (A-CRTM, JESD260) of SPI NOR flash behind MTD.\n\n"
+		"Security commands (A-CRTM, JESD260) and sector protection of SPI NOR flash\n"
+		"behind MTD.\n\n"
 		"Verbs (crtmctl VERB -h tells more):\n");
 	for (i = 0; i < NR_VERBS; i++)
 		fprintf(stream, "  %-10s %s\n", verbs[i]->name, verbs[i]->what);
 	fprintf(stream,
 		"\nOptions of every verb:\n"
 		"  -d, --device NODE  for example /dev/mtd0; default: the only node with security\n"
-		"                     operations\n"
+		"                     operations, or with sector protection\n"
 		"  -j, --json         result as one JSON object on standard output\n"
 		"  -h, --help         this text\n"
 		"  -V, --version      version\n"
 		"\nExit codes: 0 done, 1 usage or input, 2 device or system (nothing sent by the\n"
-		"failing call), 3 refused by the chip, 4 outcome unknown, 5 answer not as it\n"
-		"should be, 6 result could not be written.\n");
+		"failing call), 3 refused by the chip or wrong password, 4 outcome unknown,\n"
+		"5 answer not as it should be, 6 result could not be written.\n");
 }
 
 static void verb_usage(const struct verb *verb)
@@ -68,27 +70,28 @@ int ctl_option(struct ctl *ctl, int option)
 	}
 }
 
-/* Without -d: the only node there is, never a guess. */
-static int choose_node(struct ctl *ctl)
+/* Without -d: the only node there is, never a guess. @what: what it has to have. */
+static int choose_node(struct ctl *ctl, int (*list)(struct crtm_node *nodes, size_t max),
+		       const char *what)
 {
 	struct crtm_node nodes[32];
 	int i, nr, max = sizeof(nodes) / sizeof(nodes[0]);
 
-	nr = crtm_list(nodes, max);
+	nr = list(nodes, max);
 	if (nr < 0) {
-		ctl_error("looking for MTD devices with security operations: %s (%s)",
-			  crtm_errno_text(nr), crtm_errno_name(nr));
+		ctl_error("looking for MTD devices with %s: %s (%s)", what, crtm_errno_text(nr),
+			  crtm_errno_name(nr));
 		return CTL_DEVICE;
 	}
 	if (!nr) {
-		ctl_error("no MTD device with security operations");
+		ctl_error("no MTD device with %s", what);
 		return CTL_DEVICE;
 	}
 	if (nr > 1) {
-		ctl_error("%d nodes have security operations, choose one with -d:", nr);
+		ctl_error("%d nodes have %s, choose one with -d:", nr, what);
 		for (i = 0; i < nr && i < max; i++)
-			fprintf(stderr, "  %-12s %s, 0x%08llx + 0x%llx%s\n", nodes[i].path,
-				nodes[i].info.chip,
+			fprintf(stderr, "  %-12s %s%s0x%08llx + 0x%llx%s\n", nodes[i].path,
+				nodes[i].info.chip, *nodes[i].info.chip ? ", " : "",
 				(unsigned long long)nodes[i].info.node_offset,
 				(unsigned long long)nodes[i].info.node_size,
 				nodes[i].info.flags & MTD_CRTM_F_MASTER ? ", whole chip" : "");
@@ -98,12 +101,13 @@ static int choose_node(struct ctl *ctl)
 	return CTL_OK;
 }
 
-int ctl_open(struct ctl *ctl, bool write)
+static int open_node(struct ctl *ctl, bool write, int (*list)(struct crtm_node *nodes, size_t max),
+		     const char *what)
 {
 	int ret;
 
 	if (!ctl->device) {
-		ret = choose_node(ctl);
+		ret = choose_node(ctl, list, what);
 		if (ret)
 			return ret;
 	} else if (strlen(ctl->device) >= sizeof(ctl->path)) {
@@ -120,6 +124,16 @@ int ctl_open(struct ctl *ctl, bool write)
 			  crtm_errno_text(ctl->fd), crtm_errno_name(ctl->fd));
 		return CTL_DEVICE;
 	}
+	return CTL_OK;
+}
+
+int ctl_open(struct ctl *ctl, bool write)
+{
+	int ret;
+
+	ret = open_node(ctl, write, crtm_list, "security operations");
+	if (ret)
+		return ret;
 	ret = crtm_info(ctl->fd, &ctl->info);
 	if (ret) {
 		ctl_error("%s: %s (%s)", ctl->path, crtm_errno_text(ret), crtm_errno_name(ret));
@@ -129,6 +143,37 @@ int ctl_open(struct ctl *ctl, bool write)
 	if (!ctl->info.max_list || !ctl->info.max_response || ctl->info.max_list > 65536 ||
 	    ctl->info.max_response > 65536) {
 		ctl_error("%s: the kernel gives limits that make no sense", ctl->path);
+		return CTL_DEVICE;
+	}
+	return CTL_OK;
+}
+
+int asp_open(struct ctl *ctl, bool write)
+{
+	int ret;
+
+	ret = open_node(ctl, write, crtm_asp_list, "sector protection");
+	if (ret)
+		return ret;
+	ret = crtm_asp_map(ctl->fd, &ctl->asp, NULL, 0);
+	if (ret) {
+		ctl_error("%s: %s (%s)", ctl->path, crtm_asp_errno_text(ret),
+			  crtm_errno_name(ret));
+		return CTL_DEVICE;
+	}
+	ret = crtm_place(ctl->fd, &ctl->info);
+	if (ret) {
+		ctl_error("%s: cannot tell where it lies in its chip: %s (%s)", ctl->path,
+			  crtm_errno_text(ret), crtm_errno_name(ret));
+		return CTL_DEVICE;
+	}
+	/* Offsets become addresses by these: a wrong one would lock the wrong sector. */
+	if (!ctl->asp.sector_size || !ctl->info.node_size ||
+	    ctl->asp.first != ctl->info.node_offset / ctl->asp.sector_size ||
+	    ctl->asp.nr != (ctl->info.node_offset + ctl->info.node_size - 1) /
+			   ctl->asp.sector_size - ctl->asp.first + 1) {
+		ctl_error("%s: the kernel contradicts itself about where it lies in its chip",
+			  ctl->path);
 		return CTL_DEVICE;
 	}
 	return CTL_OK;

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <linux/mtd/asp.h>
 #include <linux/mtd/rpmc.h>
 #include <linux/mtd/crtm-commands.h>
 #include <mtd/mtd-security.h>
@@ -161,6 +162,88 @@ uint32_t crtm_max_range(const struct mtd_crtm_info *info, const struct crtm_comm
  */
 int crtm_block_problem(const struct mtd_crtm_info *info, bool write, const void *block,
 		       size_t len, const char **why);
+
+/* Advanced Sector Protection */
+
+/**
+ * crtm_place() - where a node lies in its chip
+ *
+ * As crtm_info(), and on a chip without those commands from sysfs: then node_offset,
+ * node_size and MTD_CRTM_F_MASTER are all that is filled in.
+ *
+ * Return: 0 or -errno
+ */
+int crtm_place(int fd, struct mtd_crtm_info *info);
+
+/**
+ * crtm_asp_list() - find the nodes /dev/mtdN that have sector protection
+ *
+ * Reads the chips' protection registers. As crtm_list() otherwise, with @nodes[].info
+ * from crtm_place().
+ */
+int crtm_asp_list(struct crtm_node *nodes, size_t max);
+
+/**
+ * crtm_asp_map() - read registers and sectors through MTD_ASP_MAP
+ * @map: filled; its @nr tells how many sectors the node touches
+ * @sectors: MTD_ASP_S_* of each, from @map->first on; may be NULL if @nr is 0
+ * @nr: room in @sectors; 0 for the registers alone
+ *
+ * Return: 0 or -errno; -EMSGSIZE if @nr is neither 0 nor enough.
+ */
+int crtm_asp_map(int fd, struct mtd_asp_map *map, uint8_t *sectors, size_t nr);
+
+/**
+ * crtm_asp_cmd() - MTD_ASP_CMD, once
+ * @cmd: all but its size filled in; the password in it is wiped, whatever happens
+ *
+ * Return: 0, then @cmd->result tells; or -errno: nothing was sent that changes the chip.
+ */
+int crtm_asp_cmd(int fd, struct mtd_asp_cmd *cmd);
+
+/*
+ * MEMLOCK, MEMUNLOCK and MEMISLOCKED: the volatile lock bits of whole sectors. Offsets are
+ * relative to the node, not to the chip. Return 0 (crtm_is_locked() 1 too) or -errno:
+ * -ERANGE if offset or length have more than the 32 bits of these ioctls.
+ */
+int crtm_lock(int fd, uint64_t offset, uint64_t length);
+int crtm_unlock(int fd, uint64_t offset, uint64_t length);
+int crtm_is_locked(int fd, uint64_t offset, uint64_t length);
+
+/* One line of ASP_COMMANDS() in <linux/mtd/asp.h>. */
+struct crtm_asp_command {
+	uint32_t nr;
+	const char *sym;
+	const char *name;
+	uint8_t flags;
+	const char *confirm;
+};
+
+/** crtm_asp_commands() - the whole table, @nr entries, in the order of the number */
+const struct crtm_asp_command *crtm_asp_commands(size_t *nr);
+
+/** crtm_asp_command() - entry of mtd_asp_cmd.cmd, or NULL */
+const struct crtm_asp_command *crtm_asp_command(uint32_t nr);
+
+struct crtm_asp_bit {
+	uint8_t bit;		/* MTD_ASP_S_* */
+	const char *name;
+};
+
+/** crtm_asp_bits() - the names of the bits of a sector's state, @nr of them */
+const struct crtm_asp_bit *crtm_asp_bits(size_t *nr);
+
+/**
+ * crtm_asp_state_text() - a sector's state to words: "volatile, locked down", "open"
+ * @buf: filled and returned; 80 bytes hold every state
+ */
+char *crtm_asp_state_text(uint8_t state, char *buf, size_t size);
+
+/**
+ * crtm_asp_errno_text() - what an errno of the ioctls of sector protection means, or one in
+ * mtd_asp_cmd.result
+ */
+const char *crtm_asp_errno_text(int err);
 
 /* Texts */
 

@@ -137,7 +137,9 @@ static int all_nodes(int **numbers)
 	return nr;
 }
 
-int crtm_list(struct crtm_node *nodes, size_t max)
+/* The nodes for which @probe gives 0; it fills in the node's @info. */
+static int list_nodes(int (*probe)(int fd, struct mtd_crtm_info *info), struct crtm_node *nodes,
+		      size_t max)
 {
 	bool denied = false, foreign = false;
 	int *numbers = NULL, nr, i, fd, err;
@@ -154,7 +156,7 @@ int crtm_list(struct crtm_node *nodes, size_t max)
 			denied |= fd == -EACCES || fd == -EPERM;
 			continue;
 		}
-		err = crtm_info(fd, &node.info);
+		err = probe(fd, &node.info);
 		close(fd);
 		foreign |= err == -ENOTTY;
 		if (err)
@@ -169,4 +171,25 @@ int crtm_list(struct crtm_node *nodes, size_t max)
 	if (!found && foreign)
 		return -ENOTTY;
 	return found;
+}
+
+int crtm_list(struct crtm_node *nodes, size_t max)
+{
+	return list_nodes(crtm_info, nodes, max);
+}
+
+static int probe_asp(int fd, struct mtd_crtm_info *info)
+{
+	struct mtd_asp_map map;
+	int err = crtm_asp_map(fd, &map, NULL, 0);
+
+	/* Whose place cannot be told is one of them all the same. */
+	if (!err && crtm_place(fd, info))
+		memset(info, 0, sizeof(*info));
+	return err;
+}
+
+int crtm_asp_list(struct crtm_node *nodes, size_t max)
+{
+	return list_nodes(probe_asp, nodes, max);
 }

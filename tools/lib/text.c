@@ -35,6 +35,7 @@ static const struct {
 	ERR(EBADMSG, "not a well-formed response to this command"),
 	ERR(ENOENT, NULL),
 	ERR(EBUSY, "the chip has not been ready since an earlier command timed out"),
+	ERR(EKEYREJECTED, NULL),
 	ERR(EAGAIN, NULL),
 	ERR(EROFS, NULL),
 	ERR(ENOSYS, NULL),

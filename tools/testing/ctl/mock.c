@@ -5,8 +5,12 @@
  * The folder $CRTM_MOCK holds:
  *   dev/mtdN  a node; lines "key value" change what MTD_CRTM_INFO says: flags,
  *             slots, offset, size, max_list, hold; "errno NAME" makes
- *             MTD_CRTM_INFO fail, "open NAME" makes open() fail
- *   script    one line a block, what becomes of it; "ok" when there is none left:
+ *             MTD_CRTM_INFO fail, "open NAME" makes open() fail. MTD_ASP_MAP: "asp
+ *             NAME" makes it fail, asp_flags, aspr, pmr, sr, and first and nr, which
+ *             follow from offset and size otherwise
+ *   sectors   a byte for each sector of the chip, MTD_ASP_S_*; 0 behind its end
+ *   sys/      the node's folder in sysfs
+ *   script    one line a block or command, what becomes of it; "ok" when there is none left:
  *               ok            accepted, with an answer of the right form
  *               refuse ST     refused with this status (hex)
  *               unknown NAME  sent, result -NAME
@@ -16,7 +20,11 @@
  *               raw HEX       accepted, with this answer
  *               scan BYTE     as ok, but first look for eight such bytes in a row,
  *                             or their hex digits, in all of the program's memory
- *   log       written: "call wr 2", then a line "block HEX" for each block sent
+ *               result NAME:DONE:STATE  a command of sector protection ended so
+ *   scan      if there: a byte in hex to look for like that when the program ends
+ *   log       written: "call wr 2", then a line "block HEX" for each block sent; "lock
+ *             OFFSET LENGTH", "unlock OFFSET LENGTH", "asp NUMBER OFFSET LENGTH PASSWORD
+ *             CONFIRMATION"
  *   content   the chip's array, for "measure"
  * It checks nothing that the kernel checks: what reaches it is what would be sent.
  */
@@ -24,6 +32,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <mtd/mtd-user.h>
 #include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -81,8 +90,13 @@ static uint64_t number(const char *key, uint64_t otherwise)
 static int mock_open(const char *path, int flags, mode_t mode)
 {
 	int (*real)(const char *, int, ...) = dlsym(RTLD_NEXT, "open");
-	char value[64];
+	char value[64], file[512];
 
+	if (!strncmp(path, "/sys/dev/char/", 14) && strchr(path + 14, '/')) {
+		snprintf(file, sizeof(file), "%s/sys%s", getenv("CRTM_MOCK"),
+			 strchr(path + 14, '/'));
+		return real(file, flags, mode);
+	}
 	if (strncmp(path, "/dev/mtd", 8))
 		return real(path, flags, mode);
 	snprintf(node_path, sizeof(node_path), "%s/dev/%s", getenv("CRTM_MOCK"), path + 5);
@@ -366,6 +380,119 @@ static int mock_send(bool write, struct mtd_crtm_cmd *cmd)
 	return 0;
 }
 
+/* When the program ends: what it should have wiped is nowhere any more. */
+__attribute__((destructor)) static void scan_at_end(void)
+{
+	FILE *f = getenv("CRTM_MOCK") ? open_file("scan", "r") : NULL;
+	unsigned int byte;
+
+	if (!f)
+		return;
+	if (fscanf(f, "%x", &byte) != 1)
+		abort();
+	fclose(f);
+	scan(byte);
+}
+
+static int mock_asp_map(struct mtd_asp_map *map)
+{
+	uint64_t offset = number("offset", 0), size = number("size", 16 << 20);
+	uint8_t *sectors = (uint8_t *)(uintptr_t)map->sectors;
+	uint32_t room = map->nr;
+	char value[64];
+	FILE *f;
+
+	if (map->size != sizeof(*map) || map->flags || !room != !sectors)
+		abort();
+	if (setting("asp", value)) {
+		errno = error_number(value);
+		return -1;
+	}
+	map->sector_size = ASP_SECTOR_SIZE;
+	map->first = number("first", offset / ASP_SECTOR_SIZE);
+	map->nr = number("nr", (offset + size - 1) / ASP_SECTOR_SIZE + 1 -
+			 offset / ASP_SECTOR_SIZE);
+	map->flags = number("asp_flags", MTD_ASP_F_PMR | MTD_ASP_F_REGIONS);
+	map->aspr = number("aspr", ASP_ASPR_DEFAULT);
+	map->pmr = number("pmr", ASP_PMR_DEFAULT);
+	map->sr = number("sr", 0);
+	if (!sectors)
+		return 0;
+	if (room < map->nr) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	memset(sectors, 0, map->nr);
+	f = open_file("sectors", "r");
+	if (f && (fseek(f, map->first, SEEK_SET) || ferror(f)))
+		abort();
+	if (f) {
+		/* What is not in the file is open. */
+		if (!fread(sectors, 1, map->nr, f) && ferror(f))
+			abort();
+		fclose(f);
+	}
+	return 0;
+}
+
+static int mock_range(const char *what, const struct erase_info_user *range)
+{
+	char verb[16], arg[1024];
+	FILE *f = open_file("log", "a");
+
+	fprintf(f, "%s 0x%x 0x%x\n", what, range->start, range->length);
+	fclose(f);
+	next_line(verb, arg);
+	if (!strcmp(verb, "ok"))
+		return 0;
+	if (strcmp(verb, "errno"))
+		abort();
+	errno = error_number(arg);
+	return -1;
+}
+
+static int mock_asp_cmd(struct mtd_asp_cmd *cmd)
+{
+	char verb[16], arg[1024], name[32], text[128];
+	unsigned int done = 0, state = 0;
+	size_t len;
+	FILE *f;
+
+	if (cmd->size != sizeof(*cmd) || cmd->flags || cmd->result || cmd->done || cmd->sent ||
+	    cmd->state || cmd->reserved)
+		abort();
+	len = snprintf(text, sizeof(text), "asp %u 0x%llx 0x%llx ", cmd->cmd,
+		       (unsigned long long)cmd->offset, (unsigned long long)cmd->length);
+	hex_encode(text + len, cmd->password, sizeof(cmd->password));
+	len += 2 * sizeof(cmd->password);
+	len += snprintf(text + len, sizeof(text) - len, " %.*s\n", MTD_ASP_CONFIRM_LEN,
+			cmd->confirm);
+	f = open_file("log", "a");
+	/* Past stdio's buffer, so that "scan" does not find this. */
+	if (write(fileno(f), text, len) != (ssize_t)len)
+		abort();
+	fclose(f);
+	explicit_bzero(text, sizeof(text));
+
+	next_line(verb, arg);
+	if (!strcmp(verb, "errno")) {
+		errno = error_number(arg);
+		return -1;
+	}
+	if (!strcmp(verb, "scan"))
+		scan(strtoul(arg, NULL, 16));
+	cmd->sent = 1;
+	cmd->done = cmd->length / ASP_SECTOR_SIZE;
+	if (!strcmp(verb, "result")) {
+		if (sscanf(arg, "%31[A-Z]:%u:%x", name, &done, &state) != 3)
+			abort();
+		cmd->result = -error_number(name);
+		cmd->done = done;
+		cmd->state = state;
+	}
+	return 0;
+}
+
 __attribute__((visibility("default"))) int ioctl(int fd, unsigned long request, ...)
 {
 	int (*real)(int, unsigned long, ...) = dlsym(RTLD_NEXT, "ioctl");
@@ -384,6 +511,14 @@ __attribute__((visibility("default"))) int ioctl(int fd, unsigned long request, 
 		return mock_send(true, arg);
 	case RD_CRTM_CMD:
 		return mock_send(false, arg);
+	case MTD_ASP_MAP:
+		return mock_asp_map(arg);
+	case MTD_ASP_CMD:
+		return mock_asp_cmd(arg);
+	case MEMLOCK:
+		return mock_range("lock", arg);
+	case MEMUNLOCK:
+		return mock_range("unlock", arg);
 	}
 	errno = ENOTTY;
 	return -1;

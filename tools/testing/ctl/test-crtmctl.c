@@ -8,6 +8,7 @@
 #include <ftw.h>
 #include <json-c/json.h>
 #include <openssl/evp.h>
+#include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -117,24 +118,44 @@ static void read_all(const char *name, char *buf, size_t size)
 	fclose(f);
 }
 
-/*
- * Run crtmctl with @input as standard input; fills out and err, returns the exit
- * code. @args are separated by single spaces.
- */
-static int run_to(const char *where, const char *input, const char *args)
+/* In a child: become crtmctl. @args are separated by single spaces. */
+static void become(const char *args)
 {
 	char copy[2048], *argv[32];
-	int argc = 0, status;
+	int argc = 0;
 	char *p;
-	pid_t pid;
 
 	snprintf(copy, sizeof(copy), "%s", args);
 	argv[argc++] = (char *)program;
 	for (p = strtok(copy, " "); p; p = strtok(NULL, " "))
 		argv[argc++] = p;
 	argv[argc] = NULL;
-	put("stdin", input ? input : "");
+	if (chdir(folder))
+		_exit(126);
+	setenv("LD_PRELOAD", mock, 1);
+	/* For a build with the address sanitizer: it wants to be first. */
+	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 0);
+	execv(program, argv);
+	_exit(127);
+}
 
+static int exit_code(pid_t pid, const char *args)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (!WIFEXITED(status))
+		fail_msg("crtmctl %s died: %x\n%s", args, status, err);
+	return WEXITSTATUS(status);
+}
+
+/* Run crtmctl with @input as standard input; fills out and err, returns the exit code. */
+static int run_to(const char *where, const char *input, const char *args)
+{
+	pid_t pid;
+	int code;
+
+	put("stdin", input ? input : "");
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
@@ -145,21 +166,47 @@ static int run_to(const char *where, const char *input, const char *args)
 		dup2(in, 0);
 		dup2(o, 1);
 		dup2(e, 2);
-		if (chdir(folder))
-			_exit(126);
-		setenv("LD_PRELOAD", mock, 1);
-		/* For a build with the address sanitizer: it wants to be first. */
-		setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 0);
-		execv(program, argv);
-		_exit(127);
+		become(args);
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
+	err[0] = '\0';
+	code = exit_code(pid, args);
 	read_all("stderr", err, sizeof(err));
 	if (!where)
 		read_all("stdout", out, sizeof(out));
-	if (!WIFEXITED(status))
-		fail_msg("crtmctl %s died: %x\n%s", args, status, err);
-	return WEXITSTATUS(status);
+	return code;
+}
+
+/*
+ * Run crtmctl on a terminal; out is what appears there. Each time it asks something (": ")
+ * the next line of @answers is typed.
+ */
+static int run_on_terminal(const char *answers, const char *args)
+{
+	size_t len = 0, asked = 0;
+	const char *end;
+	int master;
+	ssize_t n;
+	pid_t pid;
+
+	pid = forkpty(&master, NULL, NULL, NULL);
+	assert_true(pid >= 0);
+	if (!pid)
+		become(args);
+	/* At the end of the other side: EIO. */
+	while ((n = read(master, out + len, sizeof(out) - 1 - len)) > 0) {
+		len += n;
+		out[len] = '\0';
+		if (len <= asked || strcmp(out + len - 2, ": ") || !*answers)
+			continue;
+		asked = len;
+		end = strchr(answers, '\n');
+		assert_int_equal(write(master, answers, end + 1 - answers), end + 1 - answers);
+		answers = end + 1;
+	}
+	close(master);
+	if (*answers)
+		fail_msg("crtmctl %s never asked for: %s\n%s", args, answers, out);
+	return exit_code(pid, args);
 }
 
 static void expect(int line, const char *input, const char *args, int code)
@@ -265,6 +312,7 @@ static void test_usage(void **state)
 {
 	static const char *const verbs[] = {
 		"info", "send", "status", "counter", "measure", "provision",
+		"map", "lock", "unlock", "freeze", "password", "protect",
 	};
 	char args[64];
 	size_t i;
@@ -950,6 +998,684 @@ static void test_provision_input(void **state)
 	assert_int_equal(access(path_of("answer"), F_OK), -1);
 }
 
+/* Sector protection */
+
+/* States of the chip's sectors from the first on, in hex. */
+static void put_sectors(const char *hex)
+{
+	uint8_t sectors[4096] = { 0 };
+	unsigned int state;
+	size_t i;
+
+	for (i = 0; sscanf(hex + 2 * i, "%2x", &state) == 1; i++)
+		sectors[i] = state;
+	put_file("sectors", sectors, i);
+}
+
+static void forget_log(void)
+{
+	unlink(path_of("log"));
+}
+
+static void lines_fit(const char *text, size_t columns)
+{
+	const char *line, *end;
+
+	for (line = text; *line; line = end + 1) {
+		end = strchr(line, '\n');
+		assert_non_null(end);
+		if ((size_t)(end - line) > columns)
+			fail_msg("more than %zu columns: %.*s", columns, (int)(end - line), line);
+	}
+}
+
+static unsigned int count_lines(const char *text)
+{
+	unsigned int n = 0;
+
+	while ((text = strchr(text, '\n'))) {
+		text++;
+		n++;
+	}
+	return n;
+}
+
+/* The only node with sector protection, whether it has A-CRTM or not, and its place. */
+static void test_asp_nodes(void **state)
+{
+	json_object *obj;
+
+	(void)state;
+	put("dev/mtd0", "asp EOPNOTSUPP\n");
+	put("dev/mtd1", "errno EOPNOTSUPP\n");
+	put("dev/mtd2", "asp EOPNOTSUPP errno EOPNOTSUPP\n");
+	mkdir(path_of("sys"), 0755);
+	put("sys/size", "16777216\n");
+	RUN(NULL, "map", 0);
+	HAS(out, "/dev/mtd1, the whole chip: 256 sectors of 64 KiB");
+	RUN(NULL, "map -d /dev/mtd0", 2);
+	HAS(err, "no sector protection");
+	HAS(err, "micron,sector-protection");
+	RUN(NULL, "lock -d /dev/mtd2", 2);
+	NOTHING_SENT();
+	RUN(NULL, "info -d /dev/mtd1", 2);
+
+	/* Without A-CRTM the place comes from sysfs. */
+	put("sys/offset", "1048576\n");
+	put("dev/mtd1", "errno EOPNOTSUPP offset 0x100000 size 0x30000\n");
+	put("sys/size", "196608\n");
+	RUN(NULL, "map --json", 0);
+	obj = parse_out(out);
+	assert_false(boolean(obj, "whole_chip"));
+	assert_int_equal(integer(obj, "node_offset"), 0x100000);
+	assert_int_equal(integer(obj, "node_size"), 0x30000);
+	assert_int_equal(integer(obj, "ranges.0.offset"), 0);
+	assert_int_equal(integer(obj, "ranges.0.address"), 0x100000);
+	json_object_put(obj);
+	RUN(NULL, "lock --non-volatile --offset 64k --length 64k", 0);
+	HAS(get("log"), "asp 1 0x110000 0x10000 ");
+	/* A partition of a partition (the folder above). */
+	put("offset", "65536\n");
+	put("dev/mtd1", "errno EOPNOTSUPP offset 0x110000 size 0x30000\n");
+	RUN(NULL, "lock -n -l 64k", 0);
+	HAS(get("log"), "asp 1 0x110000 0x10000 ");
+	unlink(path_of("offset"));
+
+	/* What does not fit together is never turned into an address. */
+	forget_log();
+	RUN(NULL, "lock -n -l 64k", 2);
+	HAS(err, "contradicts itself");
+	put("dev/mtd1", "errno EOPNOTSUPP offset 0x100000 size 0x40000\n");
+	RUN(NULL, "lock -n -l 64k", 2);
+	HAS(err, "contradicts itself");
+	unlink(path_of("sys/size"));
+	RUN(NULL, "lock -n -l 64k", 2);
+	HAS(err, "cannot tell where it lies in its chip");
+	put("sys/size", "many\n");
+	RUN(NULL, "lock -n -l 64k", 2);
+
+	put("dev/mtd0", "");
+	put("sys/size", "262144\n");
+	RUN(NULL, "freeze", 2);
+	HAS(err, "2 nodes have sector protection");
+	HAS(err, "  /dev/mtd1    0x00100000 + 0x40000\n");
+	put("dev/mtd0", "asp ENOTTY\n");
+	put("dev/mtd1", "asp EOPNOTSUPP\n");
+	RUN(NULL, "map", 2);
+	HAS(err, "ENOTTY");
+	put("dev/mtd0", "asp EOPNOTSUPP\n");
+	RUN(NULL, "map", 2);
+	HAS(err, "no MTD device with sector protection");
+	NOTHING_SENT();
+}
+
+static void test_lock(void **state)
+{
+	json_object *obj;
+
+	(void)state;
+	RUN(NULL, "lock", 0);
+	assert_string_equal(get("log"), "lock 0x0 0x1000000\n");
+	HAS(out, "0x00000000 + 0x01000000 (256 x 64 KiB): volatile lock set");
+	forget_log();
+	/* Relative to the node, whatever it is of the chip. */
+	put("dev/mtd0", "offset 0x100000 size 0x200000\n");
+	RUN(NULL, "lock --offset 0x20000 --length 64k --json", 0);
+	assert_string_equal(get("log"), "lock 0x20000 0x10000\n");
+	obj = parse_out(out);
+	assert_string_equal(string(obj, "node"), "/dev/mtd0");
+	assert_string_equal(string(obj, "command"), "lock");
+	assert_string_equal(string(obj, "outcome"), "accepted");
+	assert_int_equal(integer(obj, "offset"), 0x20000);
+	assert_int_equal(integer(obj, "address"), 0x120000);
+	assert_int_equal(integer(obj, "length"), 0x10000);
+	assert_int_equal(integer(obj, "sectors"), 1);
+	assert_int_equal(integer(obj, "done"), 1);
+	json_object_put(obj);
+	forget_log();
+	RUN(NULL, "unlock -o 1M", 0);
+	assert_string_equal(get("log"), "unlock 0x100000 0x100000\n");
+	HAS(out, "(16 x 64 KiB): open");
+	forget_log();
+	RUN(NULL, "lock --down -l 128k", 0);
+	assert_string_equal(get("log"), "lock 0x0 0x20000\n"
+			    "asp 0 0x100000 0x20000 0000000000000000 \n");
+	HAS(out, "locked down");
+	forget_log();
+	RUN(NULL, "lock --non-volatile -o 1984k", 0);
+	assert_string_equal(get("log"), "asp 1 0x2f0000 0x10000 0000000000000000 \n");
+	HAS(out, "non-volatile lock set");
+	forget_log();
+	RUN(NULL, "unlock --non-volatile --json", 0);
+	assert_string_equal(get("log"), "asp 2 0x0 0x0 0000000000000000 \n");
+	obj = parse_out(out);
+	assert_null(json_object_object_get(obj, "offset"));
+	assert_string_equal(string(obj, "command"), "erase non-volatile locks");
+	json_object_put(obj);
+	RUN(NULL, "unlock -n", 0);
+	HAS(out, "ALL non-volatile locks of the chip");
+	forget_log();
+	RUN(NULL, "freeze", 0);
+	HAS(out, "until the chip's reset or power-on");
+	put("dev/mtd0", "asp_flags 2\n");
+	RUN(NULL, "freeze", 0);
+	HAS(out, "until the password is given");
+	assert_string_equal(get("log"), "asp 3 0x0 0x0 0000000000000000 \n"
+			    "asp 3 0x0 0x0 0000000000000000 \n");
+	assert_int_equal(run_to("/dev/full", NULL, "lock"), 6);
+	assert_int_equal(run_to("/dev/full", NULL, "freeze --json"), 6);
+}
+
+static void test_lock_input(void **state)
+{
+	static const struct {
+		const char *args;
+		const char *why;
+	} cases[] = {
+		{ "lock -l 0", "empty" },
+		{ "lock -o 16M", "empty" },
+		{ "lock -o 17M", "empty" },
+		{ "lock -o 17M -l 64k", "lies outside /dev/mtd0, which has 0x1000000 bytes" },
+		{ "lock -o 64k -l 16M", "lies outside" },
+		{ "unlock -o 0xffff0000 -l 0xffff0000", "lies outside" },
+		{ "lock -o 4k", "not made of whole sectors of 64 KiB" },
+		{ "lock -l 65535", "not made of whole sectors" },
+		{ "lock -l 65537 -n", "not made of whole sectors" },
+		{ "unlock -l 1", "not made of whole sectors" },
+		{ "unlock -o 32k -l 64k", "not made of whole sectors" },
+		{ "lock -l 4294967296", "too large" },
+		{ "lock --down --non-volatile", "not together" },
+		{ "unlock --down", "unrecognized option" },
+		{ "unlock -n -o 0", "ALL" },
+		{ "unlock --non-volatile --length 64k", "ALL" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		RUN(NULL, cases[i].args, 1);
+		HAS(err, cases[i].why);
+		assert_string_equal(out, "");
+	}
+	/* Neither end of the partition is a sector's; the first whole one is named. */
+	put("dev/mtd0", "offset 0x11000 size 0x2e000\n");
+	RUN(NULL, "lock", 1);
+	HAS(err, "begins at 0x11000 of the chip, so its first whole sector is at offset 0xf000");
+	RUN(NULL, "lock --offset 64k --length 64k", 1);
+	NOTHING_SENT();
+	RUN(NULL, "lock --offset 0xf000 --length 64k", 0);
+	RUN(NULL, "lock -n --offset 0xf000 --length 64k", 0);
+	assert_string_equal(get("log"), "lock 0xf000 0x10000\n"
+			    "asp 1 0x20000 0x10000 0000000000000000 \n");
+}
+
+/* What fails is explained: what changed, which sector, and why. */
+static void test_lock_fails(void **state)
+{
+	json_object *obj;
+
+	(void)state;
+	put_sectors("010000020100");
+	put("script", "errno EACCES\n");
+	RUN(NULL, "lock -l 256k --json", 2);
+	HAS(err, "nothing changed: the sector at offset 0x00030000 (0x00030000 of the chip) is "
+	    "open, locked down (EACCES)");
+	obj = parse_out(out);
+	assert_string_equal(string(obj, "outcome"), "unsent");
+	assert_string_equal(string(obj, "error"), "EACCES");
+	assert_null(json_object_object_get(obj, "done"));
+	json_object_put(obj);
+
+	/* Each lock that unlock cannot take away. */
+	put("dev/mtd0", "offset 0x10000 size 0x50000\n");
+	put_sectors("1f0901030000");
+	put("script", "errno EACCES\n");
+	RUN(NULL, "unlock", 2);
+	HAS(err, "offset 0x00020000 (0x00030000 of the chip) is volatile, locked down (EACCES)");
+	put_sectors("000001090414");
+	put("script", "errno EACCES\n");
+	RUN(NULL, "unlock", 2);
+	HAS(err, "(0x00040000 of the chip) is non-volatile (EACCES)");
+	put_sectors("000001090010");
+	put("script", "errno EACCES\n");
+	RUN(NULL, "unlock", 2);
+	HAS(err, "(0x00050000 of the chip) is region (EACCES)");
+	put("dev/mtd0", "");
+	put("script", "errno EINVAL\n");
+	RUN(NULL, "unlock -l 64k", 2);
+	HAS(err, "block protection bits cannot open this range");
+	put("script", "errno EPERM\n");
+	RUN(NULL, "lock", 2);
+	HAS(err, "(EPERM)");
+
+	/* Half-way: counted from the map. */
+	put_sectors("01030100");
+	put("script", "errno EIO\n");
+	RUN(NULL, "lock -l 320k --json", 4);
+	HAS(err, "it failed: the SPI transfer failed (EIO)");
+	HAS(err, "3 of 5 sectors are as wanted; the one behind them is open");
+	obj = parse_out(out);
+	assert_string_equal(string(obj, "outcome"), "unknown");
+	assert_string_equal(string(obj, "error"), "EIO");
+	assert_int_equal(integer(obj, "done"), 3);
+	assert_int_equal(length(obj, "state"), 0);
+	json_object_put(obj);
+	put_sectors("000009");
+	put("script", "errno EIO\n");
+	RUN(NULL, "unlock -l 320k", 4);
+	HAS(err, "2 of 5 sectors are as wanted; the one behind them is volatile, block protection");
+
+	/* --down: the second step fails. */
+	put("script", "ok\nresult EIO:1:01\n");
+	RUN(NULL, "lock --down -l 256k --json", 4);
+	HAS(err, "1 of 4 sectors are as wanted; the one behind them, at offset 0x00010000 "
+	    "(0x00010000 of the chip), is volatile");
+	HAS(err, "the volatile locks themselves are set");
+	obj = parse_out(out);
+	assert_string_equal(string(obj, "command"), "lock down");
+	assert_int_equal(integer(obj, "done"), 1);
+	assert_string_equal(string(obj, "state.0"), "volatile");
+	json_object_put(obj);
+	/* ... or is never tried. */
+	forget_log();
+	put("script", "errno EPERM\n");
+	RUN(NULL, "lock --down -l 256k", 2);
+	assert_string_equal(get("log"), "lock 0x0 0x40000\n");
+
+	put("script", "result ETIMEDOUT:4:00\n");
+	RUN(NULL, "lock -n -l 256k", 4);
+	HAS(err, "the chip was not ready in time (ETIMEDOUT)");
+	HAS(err, "all 4 sectors of the range are as wanted");
+	put("script", "result EIO:0:00\n");
+	RUN(NULL, "unlock -n", 4);
+	HAS(err, "crtmctl map shows");
+	assert_string_equal(out, "");
+}
+
+/* EACCES: the registers tell why. */
+static void test_forbidden(void **state)
+{
+	static const struct {
+		const char *args;
+		const char *registers;
+		const char *why;
+	} cases[] = {
+		{ "lock -n", "asp_flags 1", "frozen until the chip's power-on" },
+		{ "lock -n", "asp_flags 3", "frozen: crtmctl password unlock" },
+		{ "lock -n", "asp_flags 8 pmr 0xfd", "can never change" },
+		{ "lock -n", "", "as it stands" },
+		{ "unlock -n", "asp_flags 1", "frozen until the chip's power-on" },
+		{ "unlock -n", "asp_flags 8 pmr 0xfe", "can never be erased" },
+		/* The register does not count where it is not known. */
+		{ "unlock -n", "asp_flags 1 pmr 0", "frozen" },
+		{ "password unlock -f password", "", "not in password mode" },
+		{ "password verify -f password", "asp_flags 2", "cannot be read" },
+		{ "password program -c unused-password-bits -f password", "", "from 1 to 0" },
+		{ "password program -c unused-password-bits -f password", "asp_flags 2",
+		  "in password mode already" },
+		{ "protect password-mode -c locks-without-password -f password", "asp_flags 4",
+		  "given up for ever" },
+		{ "protect no-password -c password-mode", "asp_flags 2", "in password mode" },
+		{ "protect status-register -c status-register", "asp_flags 8 pmr 0xfb",
+		  "can never change" },
+	};
+	char node[64];
+	size_t i;
+
+	(void)state;
+	put("password", S8 "\n");
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(node, sizeof(node), "%s\n", cases[i].registers);
+		put("dev/mtd0", node);
+		put("script", "errno EACCES\n");
+		RUN(NULL, cases[i].args, 2);
+		HAS(err, cases[i].why);
+		HAS(err, "nothing changed");
+		HAS(err, "(EACCES)");
+		assert_string_equal(out, "");
+	}
+	put("script", "errno EOPNOTSUPP\n");
+	RUN(NULL, "protect status-register -c status-register", 2);
+	HAS(err, "the opcode is not public");
+	put("script", "errno EPERM\n");
+	RUN(NULL, "protect no-password -c password-mode", 2);
+	HAS(err, "CAP_SYS_ADMIN");
+	put("script", "errno ENODEV\n");
+	RUN(NULL, "freeze", 2);
+	HAS(err, "the device is gone");
+}
+
+static void test_map(void **state)
+{
+	static const uint8_t open_chip[4096];
+	uint8_t all[4096];
+	json_object *obj;
+	size_t i;
+
+	(void)state;
+	/* Every state that there is, in the first sectors. */
+	put_sectors("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+	RUN(NULL, "map", 0);
+	HAS(out, "/dev/mtd0, the whole chip: 256 sectors of 64 KiB");
+	HAS(out, "\n0x00000000  .vdVn1N2b3B45678 r9RACEFGHJKLMPQS ................ "
+	    "................\n");
+	HAS(out, "\n0x00400000  ................");
+	HAS(out, "         *  2 more such lines, up to 0x00ffffff\n");
+	HAS(out, "  .   225  open\n");
+	HAS(out, "  v     1  volatile\n");
+	HAS(out, "  d     1  open, locked down\n");
+	HAS(out, "  S     1  volatile, locked down, non-volatile, block protection, region\n");
+	HAS(out, "protection management  ff, nothing is locked for ever\n");
+	HAS(out, "status register        00, block protection off\n");
+	assert_null(strchr(out, '\033'));
+	assert_null(strstr(out, "A-CRTM"));
+	lines_fit(out, 80);
+	NOTHING_SENT();
+
+	RUN(NULL, "map --json", 0);
+	obj = parse_out(out);
+	assert_int_equal(integer(obj, "sectors"), 256);
+	assert_int_equal(integer(obj, "sector_size"), 65536);
+	assert_int_equal(length(obj, "ranges"), 33);
+	for (i = 0; i < 32; i++) {
+		char path[32];
+		unsigned int bits = __builtin_popcount(i);
+
+		snprintf(path, sizeof(path), "ranges.%zu.state", i);
+		assert_int_equal(length(obj, path), bits);
+		snprintf(path, sizeof(path), "ranges.%zu.locked", i);
+		assert_int_equal(boolean(obj, path), !!(i & 0x1d));
+		snprintf(path, sizeof(path), "ranges.%zu.address", i);
+		assert_int_equal(integer(obj, path), i * 65536);
+	}
+	assert_string_equal(string(obj, "ranges.31.state.3"), "block protection");
+	assert_int_equal(integer(obj, "ranges.32.sectors"), 224);
+	assert_int_equal(integer(obj, "ranges.32.length"), 224 * 65536);
+	assert_int_equal(strlen(string(obj, "states")), 512);
+	assert_memory_equal(string(obj, "states"), "000102030405", 12);
+	assert_int_equal(integer(obj, "aspr"), 0xffff);
+	assert_int_equal(integer(obj, "pmr"), 0xff);
+	assert_true(boolean(obj, "regions_known"));
+	assert_false(boolean(obj, "frozen"));
+	json_object_put(obj);
+
+	/* A state that this program does not know is not taken for open. */
+	put_sectors("20");
+	RUN(NULL, "map", 0);
+	HAS(out, "0x00000000  ?...");
+	HAS(out, "  ?     1  open, something unknown\n");
+
+	/* Registers. */
+	put("dev/mtd0", "asp_flags 0x0b aspr 0xfffb pmr 0xe8 sr 0xfc\n");
+	RUN(NULL, "map", 0);
+	HAS(out, "sector protection      fffb\n");
+	HAS(out, "password mode          on for ever");
+	HAS(out, "non-volatile locks     frozen until the password is given\n");
+	HAS(out, "protection management  e8, locked for ever: status register, this register, "
+	    "non-volatile locks, erase of non-volatile locks\n");
+	HAS(out, "fc, block protection 15, from the bottom, write disable set\n");
+	HAS(out, "not told by the chip");
+	put("dev/mtd0", "asp_flags 5 aspr 0xfffd sr 0x0c\n");
+	RUN(NULL, "map", 0);
+	HAS(out, "given up for ever");
+	HAS(out, "frozen until reset or power-on");
+	HAS(out, "not read on this chip");
+	HAS(out, "block protection 3, from the top\n");
+	RUN(NULL, "map --json", 0);
+	obj = parse_out(out);
+	assert_true(boolean(obj, "no_password"));
+	assert_true(boolean(obj, "frozen"));
+	assert_null(json_object_object_get(obj, "pmr"));
+	json_object_put(obj);
+
+	/* 4096 sectors: open, and as mixed as can be. */
+	put("dev/mtd0", "size 0x10000000 chip_size 0x10000000\n");
+	put_file("sectors", open_chip, sizeof(open_chip));
+	RUN(NULL, "map", 0);
+	lines_fit(out, 80);
+	HAS(out, "*  63 more such lines, up to 0x0fffffff\n");
+	assert_true(count_lines(out) < 15);
+	for (i = 0; i < sizeof(all); i++)
+		all[i] = i * 7 % 31;
+	put_file("sectors", all, sizeof(all));
+	RUN(NULL, "map", 0);
+	lines_fit(out, 80);
+	HAS(out, "\n0x0fc00000  ");
+	assert_true(count_lines(out) >= 64);
+	RUN(NULL, "map --json", 0);
+	obj = parse_out(out);
+	assert_int_equal(length(obj, "ranges"), 4096);
+	json_object_put(obj);
+
+	/* Two alike are not folded, three are; what is behind them shows. */
+	memset(all, 0, sizeof(all));
+	all[64 * 2] = all[64 * 6] = 1;
+	put_file("sectors", all, sizeof(all));
+	RUN(NULL, "map", 0);
+	HAS(out, "\n0x00400000  ....");
+	HAS(out, "\n0x00800000  v...");
+	HAS(out, "\n0x00c00000  ....");
+	HAS(out, "\n         *  2 more such lines, up to 0x017fffff\n0x01800000  v");
+	HAS(out, "\n         *  56 more such lines, up to 0x0fffffff\n");
+
+	/* A partition that ends in the middle of a line, and one within a sector. */
+	memset(all, 0, sizeof(all));
+	all[2] = 4;
+	put_file("sectors", all, sizeof(all));
+	put("dev/mtd0", "flags 7 offset 0x11000 size 0x2e000\n");
+	RUN(NULL, "map", 0);
+	HAS(out, "0x00011000 + 0x0002e000 of the chip: 3 sectors");
+	HAS(out, "\n-0x00001000  .n.\n");
+	lines_fit(out, 80);
+	RUN(NULL, "map --json", 0);
+	obj = parse_out(out);
+	assert_int_equal(integer(obj, "ranges.0.offset"), -0x1000);
+	assert_int_equal(integer(obj, "ranges.1.offset"), 0xf000);
+	assert_int_equal(integer(obj, "ranges.1.address"), 0x20000);
+	json_object_put(obj);
+	put("dev/mtd0", "nr 5\n");
+	RUN(NULL, "map", 2);
+	assert_int_equal(run_to("/dev/full", NULL, "map"), 2);
+	put("dev/mtd0", "");
+	assert_int_equal(run_to("/dev/full", NULL, "map"), 6);
+}
+
+static void test_map_colours(void **state)
+{
+	(void)state;
+	put_sectors("000004");
+	assert_int_equal(run_on_terminal("", "map"), 0);
+	HAS(out, "\033[32m..\033[0m\033[31mn\033[0m\033[32m.............");
+	setenv("NO_COLOR", "1", 1);
+	assert_int_equal(run_on_terminal("", "map"), 0);
+	unsetenv("NO_COLOR");
+	assert_null(strchr(out, '\033'));
+	assert_int_equal(run_on_terminal("", "map --json"), 0);
+	assert_null(strchr(out, '\033'));
+}
+
+/* What cannot be undone: the word, and where it comes from. */
+static void test_protect(void **state)
+{
+	static const struct {
+		const char *what;
+		const char *nr;
+		const char *word;
+		const char *says;
+	} cases[] = {
+		{ "protect no-password", "8", "password-mode", "never be set" },
+		{ "protect status-register", "9", "status-register", "never be written again" },
+		{ "protect protection-management", "10", "protection-management", "never be set" },
+		{ "protect non-volatile-locks", "11", "non-volatile-locks", "stay as they are" },
+		{ "protect non-volatile-erase", "12", "non-volatile-unlock", "never be erased" },
+		{ "protect password-mode --file password", "7", "locks-without-password",
+		  "if it is lost" },
+		{ "password program --file password", "6", "unused-password-bits",
+		  "never become 1" },
+	};
+	bool secret;
+	char args[128], expected[128];
+	json_object *obj;
+	size_t i;
+
+	(void)state;
+	put("password", S8 "\n");
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		forget_log();
+		/* In a script: without the word, with one that is nearly right. */
+		RUN(NULL, cases[i].what, 1);
+		snprintf(expected, sizeof(expected), "--confirm %s\n", cases[i].word);
+		HAS(err, expected);
+		snprintf(args, sizeof(args), "%s --confirm %.*s", cases[i].what,
+			 (int)strlen(cases[i].word) - 1, cases[i].word);
+		RUN(NULL, args, 1);
+		HAS(err, cases[i].word);
+		snprintf(args, sizeof(args), "%s --confirm %s2", cases[i].what, cases[i].word);
+		RUN(cases[i].word, args, 1);
+		snprintf(args, sizeof(args), "%s --confirm yes", cases[i].what);
+		RUN(NULL, args, 1);
+		assert_string_equal(out, "");
+
+		/* On a terminal: another word, none. */
+		assert_int_equal(run_on_terminal("yes\n", cases[i].what), 1);
+		HAS(out, cases[i].says);
+		HAS(out, "NEVER be undone");
+		HAS(out, "nothing was sent");
+		assert_int_equal(run_on_terminal("\n", cases[i].what), 1);
+		assert_int_equal(run_on_terminal("\004\n", cases[i].what), 1);
+		NOTHING_SENT();
+
+		secret = strstr(cases[i].what, "--file");
+		snprintf(expected, sizeof(expected), "asp %s 0x0 0x0 %s %s\n", cases[i].nr,
+			 secret ? S8 : "0000000000000000", cases[i].word);
+		snprintf(args, sizeof(args), "%s\n", cases[i].word);
+		assert_int_equal(run_on_terminal(args, cases[i].what), 0);
+		assert_string_equal(get("log"), expected);
+		HAS(out, "To go on type ");
+		assert_null(strstr(out, S8));
+		forget_log();
+		snprintf(args, sizeof(args), "%s --json --confirm %s", cases[i].what,
+			 cases[i].word);
+		RUN(NULL, args, 0);
+		assert_string_equal(get("log"), expected);
+		HAS(err, cases[i].says);
+		assert_null(strstr(err, S8));
+		assert_null(strstr(out, S8));
+		obj = parse_out(out);
+		assert_string_equal(string(obj, "outcome"), "accepted");
+		json_object_put(obj);
+	}
+	forget_log();
+	RUN(NULL, "protect everything", 1);
+	HAS(err, "  non-volatile-erase\n");
+	RUN(NULL, "protect no-password --file password -c password-mode", 1);
+	HAS(err, "takes no password");
+	/* No device: nobody is asked. */
+	put("dev/mtd0", "asp EOPNOTSUPP\n");
+	assert_int_equal(run_on_terminal("", "protect no-password"), 2);
+	NOTHING_SENT();
+}
+
+static void test_password(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *why;
+	} cases[] = {
+		{ "", "16 hexadecimal digits" },
+		{ "\n" S8 "\n", "16 hexadecimal digits" },
+		{ "d5d5d5d5d5d5d5d\n", "16 hexadecimal digits" },
+		{ S8 "d5\n", "16 hexadecimal digits" },
+		{ "0x" S8 "\n", "16 hexadecimal digits" },
+		{ " " S8 "\n", "16 hexadecimal digits" },
+		{ "secret d5d5d5d5\n", "16 hexadecimal digits" },
+		{ S8 S8 S8 S8 S8, "longer than 64 bytes" },
+	};
+	json_object *obj;
+	size_t i;
+
+	(void)state;
+	/* Bytes in the order of the digits; a file, standard input, the terminal. */
+	put("password", "0123456789abCDEF\r\n");
+	RUN(NULL, "password verify --file password", 0);
+	assert_string_equal(get("log"), "asp 5 0x0 0x0 0123456789abcdef \n");
+	HAS(out, "this is the password");
+	forget_log();
+	RUN("0123456789abcdef", "password unlock --file - --json", 0);
+	assert_string_equal(get("log"), "asp 4 0x0 0x0 0123456789abcdef \n");
+	obj = parse_out(out);
+	assert_string_equal(string(obj, "command"), "unlock by password");
+	assert_null(strstr(out, "0123"));
+	json_object_put(obj);
+	forget_log();
+	assert_int_equal(run_on_terminal("0123456789abcdef\n", "password unlock"), 0);
+	assert_string_equal(get("log"), "asp 4 0x0 0x0 0123456789abcdef \n");
+	HAS(out, "Password (16 hexadecimal digits): ");
+	assert_null(strstr(out, "0123"));
+	/* What cannot be undone is typed twice. */
+	forget_log();
+	assert_int_equal(run_on_terminal("locks-without-password\n" S8 "\n" S8 "\n",
+					 "protect password-mode"), 0);
+	assert_string_equal(get("log"), "asp 7 0x0 0x0 " S8 " locks-without-password\n");
+	assert_null(strstr(out, S8));
+	forget_log();
+	assert_int_equal(run_on_terminal("unused-password-bits\n" S8 "\nd5d5d5d5d5d5d5d4\n",
+					 "password program"), 1);
+	HAS(out, "not the same");
+	assert_null(strstr(out, "d5d5"));
+	assert_int_equal(run_on_terminal(S8 "00\n", "password unlock"), 1);
+	assert_int_equal(run_on_terminal("\003\n", "password unlock"), 1);
+
+	put("script", "result EKEYREJECTED:0:0\n");
+	forget_log();
+	RUN(S8, "password unlock --json -f -", 3);
+	HAS(err, "wrong password (EKEYREJECTED)");
+	obj = parse_out(out);
+	assert_string_equal(string(obj, "outcome"), "refused");
+	assert_string_equal(string(obj, "error"), "EKEYREJECTED");
+	json_object_put(obj);
+	put("script", "result ETIMEDOUT:0:0\n");
+	RUN(S8, "password unlock -f -", 4);
+
+	/* It is wiped, whatever comes of it; while it is sent it is there. */
+	put("script", "scan d5\n");
+	RUN(S8 "\n", "password unlock -f -", 99);
+	put("scan", "d5");
+	RUN(S8 "\n", "password unlock -f -", 0);
+	put("script", "errno EACCES\n");
+	RUN(S8 "\n", "password unlock -f -", 2);
+	RUN(S8 "d\n", "password unlock -f -", 1);
+	RUN(S8 S8 S8 S8 S8, "password unlock -f -", 1);
+	assert_int_equal(run_on_terminal(S8 "\n", "password unlock"), 0);
+	assert_int_equal(run_on_terminal("unused-password-bits\n" S8 "\nd5d5d5d5d5d5d5d4\n",
+					 "password program"), 1);
+	unlink(path_of("scan"));
+
+	forget_log();
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		RUN(cases[i].text, "password verify -f -", 1);
+		HAS(err, cases[i].why);
+		assert_null(strstr(err, "d5d5"));
+		assert_string_equal(out, "");
+	}
+	RUN(S8, "password unlock", 1);
+	HAS(err, "--file");
+	RUN("ffffffffffffffff", "password program -c unused-password-bits -f -", 1);
+	HAS(err, "choose another");
+	/* On the command line it is not taken, and not repeated. */
+	RUN(NULL, "password unlock " S8, 1);
+	assert_null(strstr(err, S8));
+	RUN(NULL, "password " S8, 1);
+	assert_null(strstr(err, S8));
+	HAS(err, "  program\n");
+	RUN(NULL, "password unlock -f nofile", 1);
+	HAS(err, "No such file");
+	RUN(S8, "password unlock -f - -c unused-password-bits", 1);
+	HAS(err, "takes no --confirm");
+	NOTHING_SENT();
+	RUN("ffffffffffffffff", "password verify -f -", 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -965,6 +1691,15 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_measure_input, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_provision, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_provision_input, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_asp_nodes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lock, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lock_input, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lock_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_forbidden, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_map, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_map_colours, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_protect, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_password, setup, teardown),
 	};
 
 	if (argc != 3) {

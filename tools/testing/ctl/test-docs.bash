@@ -24,7 +24,7 @@ complete_line()
 
 options_of()
 {
-	grep -oE '(^|[^-])--[a-z]+' | grep -oE -- '--[a-z]+' | sort -u
+	grep -oE '(^|[^-])--[a-z]+(-[a-z]+)*' | grep -oE -- '--[a-z-]+' | sort -u
 }
 
 number=0

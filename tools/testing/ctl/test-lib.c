@@ -5,15 +5,46 @@
  * claim, so a byte read too far ends the test.
  */
 #include <errno.h>
+#include <mtd/mtd-user.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include <cmocka.h>
 
 #include <crtm.h>
+
+/* The only ioctls of this program: what was asked last, and what to answer. */
+static unsigned long asked;
+static struct erase_info_user asked_range;
+static struct mtd_asp_cmd asked_cmd;
+static struct mtd_asp_map asked_map;
+static int answer;
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list ap;
+	void *arg;
+
+	(void)fd;
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	asked = request;
+	if (request == MEMLOCK || request == MEMUNLOCK || request == MEMISLOCKED)
+		memcpy(&asked_range, arg, sizeof(asked_range));
+	else if (request == MTD_ASP_CMD)
+		memcpy(&asked_cmd, arg, sizeof(asked_cmd));
+	else if (request == MTD_ASP_MAP)
+		memcpy(&asked_map, arg, sizeof(asked_map));
+	if (answer >= 0)
+		return answer;
+	errno = -answer;
+	return -1;
+}
 
 /* A copy of @len bytes with nothing behind it. */
 static uint8_t *exact(const void *data, size_t len)
@@ -452,6 +483,108 @@ static void test_open(void **state)
 	assert_int_equal(crtm_open("/proc/self/status", false), -ENXIO);
 }
 
+static void test_asp_table(void **state)
+{
+	const struct crtm_asp_command *cmds;
+	size_t i, nr;
+
+	(void)state;
+	cmds = crtm_asp_commands(&nr);
+	assert_int_equal(nr, 13);
+	for (i = 0; i < nr; i++) {
+		assert_int_equal(cmds[i].nr, i);
+		assert_ptr_equal(crtm_asp_command(i), &cmds[i]);
+		assert_true(*cmds[i].name && *cmds[i].sym);
+		/* What is confirmed needs the administrator, and the other way round. */
+		assert_int_equal(!!*cmds[i].confirm, !!(cmds[i].flags & ASP_F_ADMIN));
+	}
+	assert_string_equal(crtm_asp_command(MTD_ASP_FREEZE)->sym, "FREEZE");
+	assert_string_equal(crtm_asp_command(MTD_ASP_NO_PASSWORD)->confirm, "password-mode");
+	assert_null(crtm_asp_command(nr));
+	assert_null(crtm_asp_command(UINT32_MAX));
+}
+
+static void test_asp_texts(void **state)
+{
+	char text[80], *tiny;
+	unsigned int i;
+	size_t size;
+
+	(void)state;
+	for (i = 0; i < 256; i++) {
+		memset(text, 'x', sizeof(text));
+		assert_ptr_equal(crtm_asp_state_text(i, text, sizeof(text)), text);
+		assert_true(strlen(text) >= 4 && strlen(text) < sizeof(text) - 1);
+		/* "open" if and only if program and erase work. */
+		assert_int_equal(!strncmp(text, "open", 4), !(i & MTD_ASP_S_LOCKED));
+		for (size = 1; size < sizeof(text); size++) {
+			tiny = malloc(size);
+			crtm_asp_state_text(i, tiny, size);
+			assert_memory_equal(tiny, text, strlen(tiny));
+			free(tiny);
+		}
+	}
+	assert_string_equal(crtm_asp_state_text(0, text, sizeof(text)), "open");
+	assert_string_equal(crtm_asp_state_text(0x1f, text, sizeof(text)),
+			    "volatile, locked down, non-volatile, block protection, region");
+	assert_string_equal(crtm_errno_name(-EKEYREJECTED), "EKEYREJECTED");
+	assert_string_equal(crtm_asp_errno_text(EKEYREJECTED), "wrong password");
+	assert_non_null(strstr(crtm_asp_errno_text(-EACCES), "sector protection forbids it"));
+	assert_string_equal(crtm_asp_errno_text(-EIO), crtm_errno_text(EIO));
+}
+
+static void test_asp_ioctls(void **state)
+{
+	static const struct {
+		unsigned long request;
+		int (*call)(int fd, uint64_t offset, uint64_t length);
+	} ranges[] = {
+		{ MEMLOCK, crtm_lock }, { MEMUNLOCK, crtm_unlock }, { MEMISLOCKED, crtm_is_locked },
+	};
+	struct mtd_asp_cmd cmd;
+	struct mtd_asp_map map;
+	uint8_t sectors[4];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		answer = 1;
+		assert_int_equal(ranges[i].call(3, 0xfffe0000, 0x10000), 1);
+		assert_int_equal(asked, ranges[i].request);
+		assert_int_equal(asked_range.start, 0xfffe0000);
+		assert_int_equal(asked_range.length, 0x10000);
+		answer = -EACCES;
+		assert_int_equal(ranges[i].call(3, 0, UINT32_MAX), -EACCES);
+		/* What has no 32-bit form is not cut to one. */
+		asked = 0;
+		assert_int_equal(ranges[i].call(3, 1ULL << 32, 0x10000), -ERANGE);
+		assert_int_equal(ranges[i].call(3, 0, 1ULL << 32), -ERANGE);
+		assert_int_equal(ranges[i].call(3, 0x100010000, 0x100010000), -ERANGE);
+		assert_int_equal(asked, 0);
+	}
+
+	for (answer = 0; answer >= -1; answer--) {
+		memset(&cmd, 0, sizeof(cmd));
+		cmd.cmd = MTD_ASP_PASSWORD_VERIFY;
+		memset(cmd.password, 0x5a, sizeof(cmd.password));
+		assert_int_equal(crtm_asp_cmd(3, &cmd), answer);
+		assert_int_equal(asked_cmd.size, sizeof(cmd));
+		assert_int_equal(asked_cmd.password[7], 0x5a);
+		assert_int_equal(cmd.password[0] | cmd.password[7], 0);
+	}
+
+	answer = 0;
+	memset(&map, 0xff, sizeof(map));
+	assert_int_equal(crtm_asp_map(3, &map, sectors, sizeof(sectors)), 0);
+	assert_int_equal(asked_map.size, sizeof(map));
+	assert_int_equal(asked_map.flags, 0);
+	assert_int_equal(asked_map.nr, 4);
+	assert_int_equal(asked_map.sectors, (uintptr_t)sectors);
+	answer = -EMSGSIZE;
+	assert_int_equal(crtm_asp_map(3, &map, sectors, 1), -EMSGSIZE);
+	answer = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,6 +600,9 @@ int main(void)
 		cmocka_unit_test(test_problems),
 		cmocka_unit_test(test_outcome),
 		cmocka_unit_test(test_open),
+		cmocka_unit_test(test_asp_table),
+		cmocka_unit_test(test_asp_texts),
+		cmocka_unit_test(test_asp_ioctls),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
