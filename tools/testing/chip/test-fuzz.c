@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Random operations on one chip: ordinary opcodes, good blocks, spoiled and
- * replayed ones, resets, power cuts. After each the invariants 1, 3, 5 and 6 are
- * held against a model of what the array must be.
+ * Random operations on one chip after another: ordinary opcodes, sector
+ * protection, good blocks, spoiled and replayed ones, resets, power cuts. After
+ * each the invariants 1, 3, 5 and 6 are held against a model of what the array
+ * must be, and the registers of sector protection against what they were.
  *
  * CRTM_FUZZ_SEED and CRTM_FUZZ_STEPS in the environment replace the defaults.
  */
@@ -10,10 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <mtd/mtd-security.h>
+
 #include "host.h"
 
 #define SIZE		(1 << 20)
+#define SECTORS		(SIZE / ASP_SECTOR_SIZE)
 #define RECORDED	256
+#define LIFE		1000	/* steps of one chip: its one-time bits are gone then */
 
 static u64 rng;
 
@@ -29,37 +34,107 @@ static u32 rnd(u32 n)
 struct fuzz {
 	struct host *h;
 	u8 shadow[SIZE];	/* what the array must be */
+	u32 resets;		/* all but 99h: RESET#, power */
 	u32 seq;		/* accepted blocks of the session; as the host counts */
 	u8 recorded[RECORDED][HOST_MAX_BLOCK];
 	u32 recorded_len[RECORDED];
 	u32 n;
-	u32 accepted, refused, cuts;	/* that the test tests anything */
+	/* That the test tests anything */
+	u32 accepted, refused, cuts, held, erased, unlocked, modes;
 };
 
-static bool is_protected(struct fuzz *f, u32 sector)
+/* What a step may change only by the rules, as it was before */
+struct before {
+	struct crtm_chip_record nv;
+	u8 vlb[SECTORS];
+	bool frozen;
+	u32 resets, soft_resets, erases, unlocks;
+	u8 locks[SECTORS];
+};
+
+static void look(struct fuzz *f, struct before *b)
 {
-	const struct crtm_chip_record *nv = &f->h->u->chip.nv;
+	struct crtm_chip *chip = &f->h->u->chip;
 	u32 i;
 
-	for (i = 0; i < nv->regions; i++)
-		if (sector >= nv->region[i].addr >> 16 &&
-		    sector < (nv->region[i].addr + nv->region[i].len) >> 16)
-			return true;
-	return false;
+	b->nv = chip->nv;
+	memcpy(b->vlb, chip->v.vlb, sizeof(b->vlb));
+	b->frozen = chip->v.frozen;
+	b->resets = f->resets;
+	b->soft_resets = chip->opcount[0x99];
+	b->erases = chip->opcount[ASP_OP_ERNVLB];
+	b->unlocks = chip->opcount[ASP_OP_UNLOCK];
+	for (i = 0; i < SECTORS; i++)
+		b->locks[i] = crtm_chip_locks(chip, i);
 }
 
-/* Protected bytes are the shadow's; what is not protected anybody may change. */
-static void check_array(struct fuzz *f)
+/* Locked bytes are the shadow's; what was not locked anybody may change. */
+static void check_array(struct fuzz *f, const struct before *b)
 {
 	u8 *array = f->h->u->chip.array;
 	u32 i;
 
-	for (i = 0; i < SIZE >> 16; i++) {
-		if (is_protected(f, i))
+	for (i = 0; i < SECTORS; i++) {
+		if (b->locks[i] & MTD_ASP_S_LOCKED) {
 			assert_memory_equal(array + (i << 16), f->shadow + (i << 16), 0x10000);
-		else
+			f->held++;
+		} else {
 			memcpy(f->shadow + (i << 16), array + (i << 16), 0x10000);
+		}
 	}
+}
+
+static void check_protection(struct fuzz *f, const struct before *b)
+{
+	struct crtm_chip *chip = &f->h->u->chip;
+	const struct crtm_chip_record *old = &b->nv, *now = &chip->nv;
+	bool reset = b->resets != f->resets;
+	/* Without 66h before it 99h is none. */
+	bool maybe = reset || b->soft_resets != chip->opcount[0x99];
+	bool opened = false, mode = !(now->aspr & ASP_ASPR_PASSWORD);
+	u32 i;
+
+	/* One-time bits stay 0, and no more go than may. */
+	assert_int_equal(now->aspr & ~old->aspr, 0);
+	assert_int_equal(now->pmr & ~old->pmr, 0);
+	assert_true(now->aspr == 0xffff || now->aspr == 0xfffd || now->aspr == 0xfffb);
+	assert_int_equal(now->pmr | 0x17, 0xff);
+	if (!(old->pmr & ASP_PMR_PMR))
+		assert_int_equal(now->pmr, old->pmr);
+	if (!(old->pmr & ASP_PMR_STATUS))
+		assert_int_equal(now->sr, old->sr);
+	for (i = 0; i < ASP_PASSWORD_LEN; i++)
+		assert_int_equal(now->password[i] & ~old->password[i], 0);
+	if (old->aspr != 0xffff)
+		assert_memory_equal(now->password, old->password, sizeof(now->password));
+
+	/* Non-volatile locks */
+	if (memcmp(now->nvlb, old->nvlb, sizeof(now->nvlb)))
+		assert_true(!b->frozen && old->pmr & ASP_PMR_NVLB);
+	for (i = 0; i < sizeof(now->nvlb); i++)
+		opened |= old->nvlb[i] & ~now->nvlb[i];
+	if (opened) {
+		assert_int_equal(chip->opcount[ASP_OP_ERNVLB], b->erases + 1);
+		assert_true(old->pmr & ASP_PMR_NV_ERASE);
+		f->erased++;
+	}
+
+	/* Frozen is open again after a reset, or in password mode after the password. */
+	if (b->frozen && !chip->v.frozen) {
+		if (mode)
+			assert_int_equal(chip->opcount[ASP_OP_UNLOCK], b->unlocks + 1);
+		else
+			assert_true(maybe);
+		f->unlocked += mode;
+	}
+	if (reset && !(old->aspr & ASP_ASPR_PASSWORD)) {
+		assert_true(chip->v.frozen);
+		f->modes++;
+	}
+
+	for (i = 0; i < SECTORS; i++)
+		if (b->vlb[i] & ASP_VLB_DOWN && !maybe)
+			assert_int_equal(chip->v.vlb[i], b->vlb[i]);
 }
 
 static u32 random_addr(void)
@@ -74,6 +149,78 @@ static u32 random_addr(void)
 	default:
 		return (rnd(16) << 16) - 1 - rnd(300);
 	}
+}
+
+/* A command of sector protection as a driver would send it, or nearly */
+static void protection(struct fuzz *f)
+{
+	static const u16 aspr[] = { 0xffff, 0xfffd, 0xfffb, 0xfff9 };
+	struct crtm_chip *chip = &f->h->u->chip;
+	u8 tx[9] = { 0 };
+	u32 n = 0, i;
+
+	to_be32(tx + 1, random_addr());
+	switch (rnd(16)) {
+	case 0:
+	case 1:
+	case 2:
+	case 3:
+		tx[0] = ASP_OP_WRVLB_4B;
+		tx[5] = rnd(2) ? rnd(2) : rnd(256);
+		n = 6;
+		break;
+	case 4:
+		tx[0] = ASP_OP_WRVLB;
+		to_be32(tx + 1, rnd(SIZE) << 8);
+		tx[4] = rnd(4);
+		n = 5;
+		break;
+	case 5:
+	case 6:
+	case 7:
+		tx[0] = ASP_OP_WRNVLB;
+		n = 5;
+		break;
+	case 8:
+	case 9:
+		tx[0] = ASP_OP_ERNVLB;
+		n = 1;
+		break;
+	case 10:
+		tx[0] = rnd(4) ? ASP_OP_ERNVLB : ASP_OP_WRFREEZE;
+		n = 1;
+		break;
+	case 11:
+		tx[0] = ASP_OP_WRASPR;
+		i = rnd(4) ? aspr[rnd(4)] : rnd(0x10000);
+		tx[1] = i;
+		tx[2] = i >> 8;
+		n = 3;
+		break;
+	case 12:
+		tx[0] = ASP_OP_WRPASS;
+		for (i = 0; i < ASP_PASSWORD_LEN; i++)
+			tx[1 + i] = rnd(256) | rnd(256);
+		n = 9;
+		break;
+	case 13:
+	case 14:
+		tx[0] = ASP_OP_UNLOCK;
+		memcpy(tx + 1, chip->nv.password, ASP_PASSWORD_LEN);
+		if (rnd(2))
+			tx[1 + rnd(8)] ^= 1 << rnd(8);
+		n = 9;
+		break;
+	default:
+		tx[0] = ASP_OP_WRPMR;
+		tx[1] = rnd(16) ? 0xff : rnd(4) ? ~(1u << rnd(8)) : rnd(256);
+		n = 2;
+	}
+	if (rnd(8))
+		op(f->h, 0x06);
+	crtm_user_op(f->h->u, tx, n, NULL, rnd(32) == 0);
+	if (rnd(4))
+		crtm_user_wait(f->h->u);
 }
 
 static void ordinary(struct fuzz *f)
@@ -213,6 +360,7 @@ static void send_block(struct fuzz *f, bool good)
 	type = h->n > 1 ? h->blk[1] : 0xff;
 	if (!chip->v.on) {
 		f->cuts++;
+		f->resets++;
 		f->seq = 0;
 		if (good && session)
 			forgive(f, h->blk, h->n);
@@ -265,8 +413,10 @@ static void step(struct fuzz *f)
 	struct host *h = f->h;
 	struct crtm_chip *chip = &h->u->chip;
 	struct crtm_chip_record old = chip->nv;
+	struct before before;
 	u32 k = rnd(100), i;
 
+	look(f, &before);
 	if (k < 40) {
 		if (chip->v.work != CRTM_CHIP_IDLE && rnd(4))
 			crtm_user_wait(h->u);
@@ -294,22 +444,31 @@ static void step(struct fuzz *f)
 		op(h, 0x04);
 		/* A replayed 01 is good; so is an unsigned command. */
 		send_block(f, false);
-	} else if (k < 96) {
+	} else if (k < 75) {
 		ordinary(f);
-	} else if (k == 96) {
+	} else if (k < 95) {
+		protection(f);
+	} else if (k == 95) {
 		op(h, 0x66);
 		op(h, 0x99);
-	} else if (k == 97) {
+	} else if (k == 96) {
 		crtm_chip_reset_pin(chip);
-	} else if (k == 98) {
+		f->resets++;
+	} else if (k == 97) {
 		crtm_chip_power_off(chip);
 		crtm_chip_power_on(chip);
+		f->resets++;
 	} else {
-		chip->cut_in = 1 + rnd(20);
-		ordinary(f);
+		chip->cut_in = 1 + rnd(60);
+		if (k == 98)
+			ordinary(f);
+		else
+			protection(f);
 		chip->cut_in = 0;
-		if (!chip->v.on)
+		if (!chip->v.on) {
 			crtm_chip_power_on(chip);
+			f->resets++;
+		}
 	}
 	if (k >= 55) {
 		assert_memory_equal(chip->nv.mc, old.mc, sizeof(old.mc));
@@ -318,7 +477,19 @@ static void step(struct fuzz *f)
 		if (!chip->v.session)
 			f->seq = 0;
 	}
-	check_array(f);
+	check_array(f, &before);
+	check_protection(f, &before);
+}
+
+/* A chip as delivered, which knows nothing of the last one's blocks */
+static void new_chip(struct fuzz *f)
+{
+	if (f->h)
+		host_free(f->h);
+	f->h = host_provisioned(&small_model);
+	memset(f->shadow, 0xff, sizeof(f->shadow));
+	f->n = 0;
+	f->seq = 0;
 }
 
 static void fuzz(void **state)
@@ -332,13 +503,18 @@ static void fuzz(void **state)
 	(void)state;
 	assert_non_null(f);
 	rng = seed ? strtoull(seed, NULL, 0) : 1;
-	f->h = host_provisioned(&small_model);
-	memset(f->shadow, 0xff, sizeof(f->shadow));
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		if (i % LIFE == 0)
+			new_chip(f);
 		step(f);
+	}
 	print_message("# %u steps: %u blocks accepted, %u refused, %u cut off\n", n,
 		      f->accepted, f->refused, f->cuts);
+	print_message("# %u locked sectors held, %u non-volatile erases, %u unlocked by password, "
+		      "%u resets in password mode\n", f->held, f->erased, f->unlocked, f->modes);
 	assert_true(f->accepted > n / 10 && f->refused > n / 50 && f->cuts > n / 2000);
+	assert_true(f->held > n && f->erased > n / 500 && f->unlocked > n / 2000 &&
+		    f->modes > n / 1000);
 	host_free(f->h);
 	free(f);
 }
