@@ -494,6 +494,22 @@ static int asp_read_sectors(struct spi_nor *nor, u32 first, u32 nr, bool nv)
 	return ret;
 }
 
+/* ASP_PMR_DEFAULT of a part where nobody has said publicly that 2Bh reads it. */
+static int asp_read_pmr(struct spi_nor *nor, u8 *pmr)
+{
+	int ret;
+
+	*pmr = ASP_PMR_DEFAULT;
+	if (!nor->params->asp->marked)
+		return 0;
+
+	ret = asp_exec(nor, ASP_RD_PMR, 0);
+	if (!ret)
+		*pmr = nor->bouncebuf[0];
+
+	return ret;
+}
+
 /* Read the status register: what the block protection bits lock. */
 static int asp_read_block(struct spi_nor *nor, u8 *sr, loff_t *ofs, u64 *len)
 {
@@ -574,13 +590,20 @@ static int asp_plan(struct spi_nor *nor, u32 first, u32 nr, bool lock)
 /* Give the sectors before @end that were changed, or may be, what they had. */
 static void asp_put_back(struct spi_nor *nor, u32 first, u32 end, u8 vlb)
 {
-	u32 i;
+	u32 i, nr = 0;
 
-	for (i = first; i < end; i++)
-		if (test_bit(i, nor->params->asp->changed) && asp_get_vlb(nor, i) != vlb &&
-		    asp_set_vlb(nor, i, vlb))
-			dev_err(nor->dev, "the sector at 0x%08x is left with its volatile lock %s\n",
-				asp_addr(i), vlb ? "open" : "set");
+	for (i = first; i <= end; i++) {
+		if (i < end && test_bit(i, nor->params->asp->changed) &&
+		    asp_get_vlb(nor, i) != vlb && asp_set_vlb(nor, i, vlb)) {
+			nr++;
+			continue;
+		}
+		/* A chip that is gone leaves thousands of them: a line for each row. */
+		if (nr)
+			dev_err(nor->dev, "volatile locks left %s: 0x%08x-0x%08x\n",
+				vlb ? "open" : "set", asp_addr(i - nr), asp_addr(i) - 1);
+		nr = 0;
+	}
 }
 
 static int asp_change(struct spi_nor *nor, u32 first, u32 nr, bool lock)
@@ -613,11 +636,19 @@ static int asp_lock(struct spi_nor *nor, u32 first, u32 nr)
 	return asp_change(nor, first, nr, true);
 }
 
-/* Write the status register as it was. */
+/* Give the status register what it had. */
 static void asp_put_back_sr(struct spi_nor *nor, u8 sr)
 {
-	sr &= ~(SR_WIP | SR_WEL);
-	if (spi_nor_write_sr_and_check(nor, sr)) {
+	loff_t ofs;
+	u64 len;
+	u8 now;
+
+	asp_clear_errors(nor);
+	if (!asp_read_block(nor, &now, &ofs, &len) && now == sr)
+		return;
+
+	if (spi_nor_write_sr_and_check(nor, sr & ~(SR_WIP | SR_WEL)) ||
+	    asp_read_block(nor, &now, &ofs, &len)) {
 		asp_clear_errors(nor);
 		dev_err(nor->dev, "the status register is not left as it was, %02x\n", sr);
 	}
@@ -627,7 +658,8 @@ static int asp_unlock(struct spi_nor *nor, u32 first, u32 nr)
 {
 	u64 bp_len, len = (u64)nr * ASP_SECTOR_SIZE;
 	loff_t bp_ofs, ofs = asp_addr(first);
-	u8 sr, now;
+	u8 sr, now, pmr;
+	bool block;
 	int ret;
 
 	ret = asp_read_block(nor, &sr, &bp_ofs, &bp_len);
@@ -642,20 +674,26 @@ static int asp_unlock(struct spi_nor *nor, u32 first, u32 nr)
 	ret = asp_plan(nor, first, nr, false);
 	if (ret)
 		return ret;
-	if (!micron_st_nor_asp_bp_can(bp_ofs, bp_len, ofs, len))
-		return -EINVAL;
 
-	ret = nor->params->asp->bp->unlock(nor, ofs, len);
-	if (ret == -EINVAL)
-		return ret;
+	block = bp_ofs < ofs + len && ofs < bp_ofs + bp_len;
+	if (block) {
+		if (!micron_st_nor_asp_bp_can(bp_ofs, bp_len, ofs, len))
+			return -EINVAL;
+		ret = asp_read_pmr(nor, &pmr);
+		if (ret)
+			return ret;
+		if (!(pmr & ASP_PMR_STATUS))
+			return -EACCES;
+		ret = nor->params->asp->bp->unlock(nor, ofs, len);
+		if (ret == -EINVAL)
+			return ret;
+		if (!ret)
+			ret = asp_read_block(nor, &now, &bp_ofs, &bp_len);
+	}
 	if (!ret)
 		ret = asp_change(nor, first, nr, false);
-	else
-		asp_clear_errors(nor);
-	if (ret)
+	if (ret && block)
 		asp_put_back_sr(nor, sr);
-	if (bp_len && asp_read_block(nor, &now, &bp_ofs, &bp_len))
-		ret = -EIO;
 
 	return ret ? -EIO : 0;
 }
@@ -846,22 +884,6 @@ static int asp_write_aspr(struct spi_nor *nor, u16 aspr)
 		ret = asp_read_aspr(nor, &now);
 	if (!ret && now != aspr)
 		ret = -EIO;
-
-	return ret;
-}
-
-/* ASP_PMR_DEFAULT of a part where nobody has said publicly that 2Bh reads it. */
-static int asp_read_pmr(struct spi_nor *nor, u8 *pmr)
-{
-	int ret;
-
-	*pmr = ASP_PMR_DEFAULT;
-	if (!nor->params->asp->marked)
-		return 0;
-
-	ret = asp_exec(nor, ASP_RD_PMR, 0);
-	if (!ret)
-		*pmr = nor->bouncebuf[0];
 
 	return ret;
 }
@@ -1368,20 +1390,22 @@ void micron_st_nor_asp_explain(struct spi_nor *nor, loff_t ofs, u64 len)
 	const struct spi_nor_asp *asp = nor->params->asp;
 	char names[ASP_NAMES_LEN];
 	unsigned int noio;
-	u32 i;
+	u32 i, end;
 
 	if (!asp || !len || asp_hold(nor, &noio))
 		return;
 
 	i = (u64)ofs / ASP_SECTOR_SIZE;
-	if (asp_read_all(nor, i, 1))
+	end = DIV_ROUND_UP_ULL(ofs + len, ASP_SECTOR_SIZE);
+	if (asp_read_all(nor, i, end - i))
 		goto out;
-	while (!(asp->map[i] & MTD_ASP_S_LOCKED)) {
-		if (asp_addr(++i) >= ofs + len || asp_read_sectors(nor, i, 1, true))
-			goto out;
+	for (; i < end; i++) {
+		if (!(asp->map[i] & MTD_ASP_S_LOCKED))
+			continue;
+		dev_err_ratelimited(nor->dev, "the sector at 0x%08x is locked: %s\n",
+				    asp_addr(i), asp_state(nor, i, names));
+		break;
 	}
-	dev_err_ratelimited(nor->dev, "the sector at 0x%08x is locked: %s\n", asp_addr(i),
-			    asp_state(nor, i, names));
 out:
 	asp_release(nor, noio);
 }
@@ -1508,8 +1532,13 @@ void micron_st_nor_asp_register(struct spi_nor *nor)
 	unsigned int noio;
 	int ret;
 
-	if (!asp)
+	if (!asp) {
+		/* Micron's have had their answer. */
+		if (nor->manufacturer != &spi_nor_micron && nor->manufacturer != &spi_nor_st &&
+		    device_property_read_bool(nor->dev, ASP_PROPERTY))
+			dev_warn(nor->dev, ASP_PROPERTY " ignored: not a part of Micron's\n");
 		return;
+	}
 
 	ret = asp_hold(nor, &noio);
 	if (!ret) {
