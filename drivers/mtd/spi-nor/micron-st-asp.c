@@ -558,11 +558,12 @@ static int asp_read_all(struct spi_nor *nor, u32 first, u32 nr)
 	ret = asp_read_block(nor, &sr, &ofs, &len);
 	if (ret)
 		return ret;
-	ret = asp_read_regions(nor);
-	if (ret < 0)
+	ret = asp_read_sectors(nor, first, nr, true);
+	if (ret)
 		return ret;
+	ret = asp_read_regions(nor);
 
-	return asp_read_sectors(nor, first, nr, true);
+	return ret < 0 ? ret : 0;
 }
 
 /* Mark the sectors whose volatile lock bit has to change. */
@@ -576,9 +577,9 @@ static int asp_plan(struct spi_nor *nor, u32 first, u32 nr, bool lock)
 	for (i = first; i < first + nr; i++) {
 		ret = micron_st_nor_asp_plan(asp->map[i], lock);
 		if (ret < 0) {
-			dev_warn_ratelimited(nor->dev, "cannot %s the sector at 0x%08x: %s\n",
-					     lock ? "lock" : "unlock", asp_addr(i),
-					     asp_state(nor, i, names));
+			dev_warn(nor->dev, "cannot %s the sector at 0x%08x: %s\n",
+				 lock ? "lock" : "unlock", asp_addr(i),
+				 asp_state(nor, i, names));
 			return ret;
 		}
 		__assign_bit(i, asp->changed, ret);
@@ -665,11 +666,11 @@ static int asp_unlock(struct spi_nor *nor, u32 first, u32 nr)
 	ret = asp_read_block(nor, &sr, &bp_ofs, &bp_len);
 	if (ret)
 		return ret;
-	ret = asp_read_regions(nor);
-	if (ret < 0)
-		return ret;
 	ret = asp_read_sectors(nor, first, nr, true);
 	if (ret)
+		return ret;
+	ret = asp_read_regions(nor);
+	if (ret < 0)
 		return ret;
 	ret = asp_plan(nor, first, nr, false);
 	if (ret)
@@ -1402,8 +1403,8 @@ void micron_st_nor_asp_explain(struct spi_nor *nor, loff_t ofs, u64 len)
 	for (; i < end; i++) {
 		if (!(asp->map[i] & MTD_ASP_S_LOCKED))
 			continue;
-		dev_err_ratelimited(nor->dev, "the sector at 0x%08x is locked: %s\n",
-				    asp_addr(i), asp_state(nor, i, names));
+		dev_err(nor->dev, "the sector at 0x%08x is locked: %s\n", asp_addr(i),
+			asp_state(nor, i, names));
 		break;
 	}
 out:
