@@ -109,13 +109,16 @@ static const char *password_mode(const struct mtd_asp_map *map)
 	return "off";
 }
 
-static const char *freeze(const struct mtd_asp_map *map)
+static const char *non_volatile(const struct mtd_asp_map *map)
 {
-	if (!(map->flags & MTD_ASP_F_FROZEN))
-		return "can change";
-	if (map->flags & MTD_ASP_F_PASSWORD_MODE)
-		return "frozen until the password is given";
-	return "frozen until reset or power-on";
+	uint8_t pmr = map->flags & MTD_ASP_F_PMR ? map->pmr : ASP_PMR_DEFAULT;
+
+	if (!(pmr & ASP_PMR_NVLB))
+		return "can never change again";
+	if (map->flags & MTD_ASP_F_FROZEN)
+		return map->flags & MTD_ASP_F_PASSWORD_MODE ?
+		       "frozen until the password is given" : "frozen until reset or power-on";
+	return pmr & ASP_PMR_NV_ERASE ? "can change" : "can be set, never erased again";
 }
 
 static void pmr_text(const struct mtd_asp_map *map)
@@ -129,7 +132,6 @@ static void pmr_text(const struct mtd_asp_map *map)
 		{ ASP_PMR_NVLB, "non-volatile locks" },
 		{ ASP_PMR_NV_ERASE, "erase of non-volatile locks" },
 	};
-	const char *between = "locked for ever: ";
 	size_t i;
 
 	printf("protection management  ");
@@ -137,14 +139,10 @@ static void pmr_text(const struct mtd_asp_map *map)
 		printf("not read on this chip: its opcode is not public\n");
 		return;
 	}
-	printf("%02x, ", map->pmr);
-	for (i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
-		if (map->pmr & bits[i].bit)
-			continue;
-		printf("%s%s", between, bits[i].text);
-		between = ", ";
-	}
-	puts(*between == 'l' ? "nothing is locked for ever" : "");
+	printf("%02x\n", map->pmr);
+	for (i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
+		if (!(map->pmr & bits[i].bit))
+			printf("%22s locked for ever: %s\n", "", bits[i].text);
 }
 
 static void registers_text(const struct mtd_asp_map *map)
@@ -153,14 +151,14 @@ static void registers_text(const struct mtd_asp_map *map)
 
 	printf("\nsector protection      %04x\n", map->aspr);
 	printf("password mode          %s\n", password_mode(map));
-	printf("non-volatile locks     %s\n", freeze(map));
+	printf("non-volatile locks     %s\n", non_volatile(map));
 	pmr_text(map);
 	printf("status register        %02x, block protection ", map->sr);
 	if (bp)
-		printf("%u, from the %s", bp, map->sr & SR_BOTTOM ? "bottom" : "top");
+		printf("%u from the %s", bp, map->sr & SR_BOTTOM ? "bottom" : "top");
 	else
 		printf("off");
-	puts(map->sr & SR_WRITE_DISABLE ? ", write disable set" : "");
+	puts(map->sr & SR_WRITE_DISABLE ? ", write disable" : "");
 	if (!(map->flags & MTD_ASP_F_REGIONS))
 		printf("A-CRTM regions         not told by the chip, so none is shown\n");
 }

@@ -37,7 +37,7 @@ static const struct task tasks[] = {
 	  "password mode is on, for ever",
 	  "Non-volatile locks will be frozen at every power-on, for ever, and change only after\n"
 	  "the password was given. It can never be read or changed again: if it is lost, what\n"
-	  "is locked then stays locked, and what is open can never be locked.\n" },
+	  "is locked stays locked, and what is open can never be locked.\n" },
 	{ "protect", "no-password", MTD_ASP_NO_PASSWORD,
 	  "password mode is given up, for ever",
 	  "Password mode can never be set: no password will ever keep anybody who controls this\n"
@@ -85,8 +85,8 @@ static int ask_word(const struct ctl *ctl, const struct task *task, const char *
 {
 	char question[128], answer[MTD_ASP_CONFIRM_LEN + 1];
 
-	fprintf(stderr, "%s%s: %s can NEVER be undone.%s\n%s", paint(stderr, RED), ctl->path,
-		row->name, plain(stderr), task->gives_up);
+	fprintf(stderr, "%s%s: %s %s can NEVER be undone.%s\n%s", paint(stderr, RED), ctl->path,
+		task->verb, task->what, plain(stderr), task->gives_up);
 	if (confirm)
 		return CTL_OK;
 	snprintf(question, sizeof(question), "To go on type %s: ", row->confirm);

@@ -1365,7 +1365,8 @@ static void test_map(void **state)
 	HAS(out, "  v     1  volatile\n");
 	HAS(out, "  d     1  open, locked down\n");
 	HAS(out, "  S     1  volatile, locked down, non-volatile, block protection, region\n");
-	HAS(out, "protection management  ff, nothing is locked for ever\n");
+	HAS(out, "non-volatile locks     can change\n");
+	HAS(out, "protection management  ff\nstatus register");
 	HAS(out, "status register        00, block protection off\n");
 	assert_null(strchr(out, '\033'));
 	assert_null(strstr(out, "A-CRTM"));
@@ -1406,21 +1407,30 @@ static void test_map(void **state)
 	HAS(out, "  ?     1  open, something unknown\n");
 
 	/* Registers. */
-	put("dev/mtd0", "asp_flags 0x0b aspr 0xfffb pmr 0xe8 sr 0xfc\n");
+	put("dev/mtd0", "asp_flags 0x0b aspr 0xfffb pmr 0xea sr 0xfc\n");
 	RUN(NULL, "map", 0);
 	HAS(out, "sector protection      fffb\n");
 	HAS(out, "password mode          on for ever");
 	HAS(out, "non-volatile locks     frozen until the password is given\n");
-	HAS(out, "protection management  e8, locked for ever: status register, this register, "
-	    "non-volatile locks, erase of non-volatile locks\n");
-	HAS(out, "fc, block protection 15, from the bottom, write disable set\n");
+	HAS(out, "protection management  ea\n"
+	    "                       locked for ever: status register\n"
+	    "                       locked for ever: this register\n"
+	    "                       locked for ever: erase of non-volatile locks\n");
+	lines_fit(out, 80);
+	HAS(out, "fc, block protection 15 from the bottom, write disable\n");
 	HAS(out, "not told by the chip");
+	put("dev/mtd0", "asp_flags 0x0b pmr 0xfd\n");
+	RUN(NULL, "map", 0);
+	HAS(out, "non-volatile locks     can never change again\n");
+	put("dev/mtd0", "asp_flags 0x08 pmr 0xfe\n");
+	RUN(NULL, "map", 0);
+	HAS(out, "non-volatile locks     can be set, never erased again\n");
 	put("dev/mtd0", "asp_flags 5 aspr 0xfffd sr 0x0c\n");
 	RUN(NULL, "map", 0);
 	HAS(out, "given up for ever");
 	HAS(out, "frozen until reset or power-on");
 	HAS(out, "not read on this chip");
-	HAS(out, "block protection 3, from the top\n");
+	HAS(out, "block protection 3 from the top\n");
 	RUN(NULL, "map --json", 0);
 	obj = parse_out(out);
 	assert_true(boolean(obj, "no_password"));
