@@ -220,7 +220,7 @@ int read_answer(const char *question, bool echo, char *answer, size_t size)
 		sigaction(signals[i], &old[i], NULL);
 	if (ret) {
 		explicit_bzero(answer, size);
-		ctl_error("no answer that makes sense");
+		ctl_error("no answer, or too long a one: nothing was sent");
 	}
 	return ret;
 }

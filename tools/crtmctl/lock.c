@@ -72,6 +72,10 @@ static void report_volatile(struct ctl *ctl, const struct range *range, bool loc
 			  (unsigned long long)offset,
 			  (unsigned long long)(ctl->info.node_offset + offset),
 			  crtm_asp_state_text(state, text, sizeof(text)));
+	} else if (res->err == EACCES && !lock && (ctl->asp.flags & MTD_ASP_F_PMR) &&
+		   !(ctl->asp.pmr & ASP_PMR_STATUS)) {
+		ctl_error("%s: %s: nothing changed: block protection of this chip can never change "
+			  "(protection management register) (EACCES)", ctl->path, res->command);
 	} else if (res->err == EINVAL && !lock) {
 		ctl_error("%s: %s: nothing changed: the block protection bits cannot open this "
 			  "range and nothing else; try the whole chip (EINVAL)", ctl->path,

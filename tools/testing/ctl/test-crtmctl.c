@@ -1240,7 +1240,15 @@ static void test_lock_fails(void **state)
 	put("script", "errno EACCES\n");
 	RUN(NULL, "unlock", 2);
 	HAS(err, "(0x00050000 of the chip) is region (EACCES)");
+	put("dev/mtd0", "asp_flags 8 pmr 0xef\n");
+	put_sectors("0808");
+	put("script", "errno EACCES\n");
+	RUN(NULL, "unlock -l 128k", 2);
+	HAS(err, "block protection of this chip can never change");
 	put("dev/mtd0", "");
+	put("script", "errno EACCES\n");
+	RUN(NULL, "unlock -l 128k", 2);
+	HAS(err, "as it stands");
 	put("script", "errno EINVAL\n");
 	RUN(NULL, "unlock -l 64k", 2);
 	HAS(err, "block protection bits cannot open this range");
@@ -1634,6 +1642,7 @@ static void test_password(void **state)
 	HAS(out, "not the same");
 	assert_null(strstr(out, "d5d5"));
 	assert_int_equal(run_on_terminal(S8 "00\n", "password unlock"), 1);
+	HAS(out, "too long");
 	assert_int_equal(run_on_terminal("\003\n", "password unlock"), 1);
 
 	put("script", "result EKEYREJECTED:0:0\n");

@@ -54,6 +54,14 @@ for verb in $verbs; do
 		"$(complete_line crtmctl -d /dev/mtd0 "$verb" --)"
 	all+=$'\n'$own
 done
+for verb in password protect; do
+	words=$("$program" "$verb" -h | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' | sort)
+	same "completion: arguments of $verb" "$words" "$(complete_line crtmctl "$verb" "")"
+	missing=$(for word in $words; do
+		grep -qE "^(\.B )?$word( |\$)" <<<"$page" || echo "$word"
+	done)
+	same "manual: arguments of $verb" "" "$missing"
+done
 same "manual: options" "$(sort -u <<<"$common$all" | grep .)" "$(options_of <<<"$page")"
 echo "1..$number"
 exit $failed
