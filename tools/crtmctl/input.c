@@ -189,19 +189,19 @@ static int read_line(char *line, size_t size)
 int read_answer(const char *question, bool echo, char *answer, size_t size)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-	struct sigaction sa = { .sa_handler = on_signal }, old[4], stop, ignore = { 0 };
+	enum { NR_SIGNALS = sizeof(signals) / sizeof(signals[0]) };
+	struct sigaction end = { .sa_handler = on_signal }, ignore = { .sa_handler = SIG_IGN };
+	struct sigaction old[NR_SIGNALS], stop;
 	struct termios saved, quiet;
-	size_t i;
-	int ret;
+	int ret, i;
 
 	if (tcgetattr(STDIN_FILENO, &saved)) {
 		ctl_error("standard input is no terminal");
 		return CTL_USAGE;
 	}
 	/* Whatever ends this, the terminal gets its echo back. */
-	ignore.sa_handler = SIG_IGN;
-	for (i = 0; i < 4; i++)
-		sigaction(signals[i], &sa, &old[i]);
+	for (i = 0; i < NR_SIGNALS; i++)
+		sigaction(signals[i], &end, &old[i]);
 	sigaction(SIGTSTP, &ignore, &stop);
 	quiet = saved;
 	if (!echo)
@@ -216,7 +216,7 @@ int read_answer(const char *question, bool echo, char *answer, size_t size)
 		fputc('\n', stderr);
 
 	sigaction(SIGTSTP, &stop, NULL);
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < NR_SIGNALS; i++)
 		sigaction(signals[i], &old[i], NULL);
 	if (ret) {
 		explicit_bzero(answer, size);

@@ -157,8 +157,11 @@ static int get_password(const char *file, bool programs, uint8_t *password)
 	};
 	int ret;
 
-	ret = file ? password_from_file(file, password) :
-		     password_from_terminal(programs, password);
+	/* Standard input that is a terminal would echo it. */
+	if (file && (strcmp(file, "-") || !isatty(STDIN_FILENO)))
+		ret = password_from_file(file, password);
+	else
+		ret = password_from_terminal(programs, password);
 	if (!ret && programs && !memcmp(password, erased, sizeof(erased))) {
 		ctl_error("all bits 1 is what a chip without a password has: choose another");
 		ret = CTL_USAGE;

@@ -1630,6 +1630,8 @@ static void test_password(void **state)
 	assert_string_equal(get("log"), "asp 4 0x0 0x0 0123456789abcdef \n");
 	HAS(out, "Password (16 hexadecimal digits): ");
 	assert_null(strstr(out, "0123"));
+	assert_int_equal(run_on_terminal("0123456789abcdef\n", "password unlock -f -"), 0);
+	assert_null(strstr(out, "0123"));
 	/* What cannot be undone is typed twice. */
 	forget_log();
 	assert_int_equal(run_on_terminal("locks-without-password\n" S8 "\n" S8 "\n",
