@@ -8,8 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/spi/spidev.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -81,17 +83,22 @@ struct asp_bytes {
  */
 static inline int boot_loader(int chip, const struct asp_bytes *bytes, unsigned int n)
 {
-	char name[32], path[48];
+	char path[128];
+	glob_t g;
 	int fd, ret;
 
 	ret = spi_unbind(chip, "spi-nor");
 	if (!ret)
 		ret = spi_bind(chip, "spidev");
-	if (!ret)
-		ret = spi_name(chip, name, sizeof(name));
 	if (ret)
 		return ret;
-	snprintf(path, sizeof(path), "/dev/spidev%s", name + strlen("spi"));
+	/* the number of the bus; the device may have the name of a node */
+	emu_path(path, sizeof(path), chip, "spi_master/spi*");
+	if (glob(path, 0, NULL, &g))
+		return -ENODEV;
+	snprintf(path, sizeof(path), "/dev/spidev%s.0",
+		 strrchr(g.gl_pathv[0], '/') + strlen("/spi"));
+	globfree(&g);
 	fd = open(path, O_RDWR);
 	if (fd < 0)
 		return -errno;
@@ -149,25 +156,19 @@ static inline int kmsg_lines(int kmsg, int chip, char *text, size_t size)
 	return count;
 }
 
-/* Does a line of @log speak of "sector N"? With @by: and of what locks it. */
+/* Does a line of @log name that sector? With @by: and what locks it, after a blank. */
 static inline bool log_names(const char *log, uint32_t sector, const char *by)
 {
-	char line[512], name[32], *p;
+	char line[512], name[16], what[64];
 	size_t n;
 
-	snprintf(name, sizeof(name), "sector %u", sector);
+	snprintf(name, sizeof(name), "0x%08x", sector * LOCK_SECTOR);
+	snprintf(what, sizeof(what), " %s", by ? by : "");
 	for (; *log; log += n + !!log[n]) {
 		n = strcspn(log, "\n");
 		snprintf(line, sizeof(line), "%.*s", (int)n, log);
-		p = strstr(line, name);
-		if (!p || (p[strlen(name)] >= '0' && p[strlen(name)] <= '9'))
-			continue;
-		if (!by)
+		if (strstr(line, name) && strstr(line, what))
 			return true;
-		/* "volatile" stands in "non-volatile" too */
-		for (p = strstr(line, by); p; p = strstr(p + 1, by))
-			if (p == line || p[-1] == ' ' || p[-1] == '(')
-				return true;
 	}
 	return false;
 }
