@@ -225,13 +225,19 @@ enum crtm_chip_fault {
 	CRTM_CHIP_FAULTS
 };
 
-/* A chip-select assertion to come, at which something happens once */
+/**
+ * struct crtm_chip_at - a chip-select assertion to come, at which something strikes
+ * @count: the count-th from now, 0: none
+ * @op: of those with this opcode
+ * @any: of all
+ */
 struct crtm_chip_at {
-	u32 count;	/* the count-th from now, 0: none */
-	u8 op;		/* of those with this opcode */
-	bool any;	/* of all */
+	u32 count;
+	u8 op;
+	bool any;
 };
 
+/* To be asked once at each assertion; @op: its opcode */
 static inline bool crtm_chip_is_at(struct crtm_chip_at *at, u8 op)
 {
 	return at->count && (at->any || at->op == op) && !--at->count;
