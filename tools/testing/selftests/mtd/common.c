@@ -166,6 +166,21 @@ void emu_clear(int chip)
 	emu_set(chip, "trace", "0");
 }
 
+int emu_store(int chip, off_t offset, const void *data, size_t len)
+{
+	char path[128];
+	int fd, ret = 0;
+
+	emu_path(path, sizeof(path), chip, "content");
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return -errno;
+	if (pwrite(fd, data, len, offset) != (ssize_t)len)
+		ret = -EIO;
+	close(fd);
+	return ret;
+}
+
 int emu_content(int chip, off_t offset, void *data, size_t len)
 {
 	char path[128];

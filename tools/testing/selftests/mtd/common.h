@@ -69,6 +69,8 @@ long long emu_register(int chip, const char *key);
 int emu_opcode(int chip, uint8_t opcode);
 void emu_clear(int chip);
 int emu_content(int chip, off_t offset, void *data, size_t len);
+/* At most 4 KiB into the array, behind every protection's back. */
+int emu_store(int chip, off_t offset, const void *data, size_t len);
 
 /* Number of the chip's MTD device (the master's: it comes first), or -ENODEV. */
 int mtd_number(int chip);

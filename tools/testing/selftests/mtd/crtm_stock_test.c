@@ -19,6 +19,8 @@ TEST(stock_modules)
 	static uint8_t data[SECTOR], back[SECTOR];
 	struct mtd_crtm_info info = { .size = sizeof(info) };
 	struct mtd_info_user user;
+	struct mtd_asp_map map;
+	struct mtd_asp_cmd cmd;
 	uint8_t block[MAX_BLOCK];
 	char name[64] = "";
 	int fd, chip;
@@ -37,6 +39,9 @@ TEST(stock_modules)
 		EXPECT_EQ(-ENOTTY, exchange(fd, RD_CRTM_CMD, block, len).ret);
 		EXPECT_EQ(-1, ioctl(fd, MTD_CRTM_INFO, &info));
 		EXPECT_EQ(ENOTTY, errno);
+		EXPECT_EQ(-ENOTTY, asp_map(fd, &map, NULL, 0));
+		asp_init(&cmd, MTD_ASP_NV_LOCK);
+		EXPECT_EQ(-ENOTTY, asp_cmd(fd, &cmd));
 		EXPECT_EQ(0, emu_opcode(chip, 0x9b));
 		memset(data, 0x42 + chip, sizeof(data));
 		EXPECT_EQ(0, ioctl(fd, MEMERASE, &erase));
