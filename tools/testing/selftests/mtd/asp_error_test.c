@@ -144,8 +144,8 @@ static const char *refused(int chip, int fd, int kmsg, const char *by)
 			 !all(now, 4096, 0xa5))
 			what = "the next good operation fails";
 		if (what) {
-			snprintf(wrong, sizeof(wrong), "%s, %s: %s (%d; log: %.120s)", cases[i].name,
-				 by, what, ret, log);
+			snprintf(wrong, sizeof(wrong), "%s, %s: %s (%d; log: %.120s)",
+				 cases[i].name, by, what, ret, log);
 			return wrong;
 		}
 	}
@@ -362,8 +362,8 @@ TEST_F_TIMEOUT(block, controller, 120)
 			same = !memcmp(found, now, 16);
 			EXPECT_TRUE(ret == -EIO || !ret) TH_LOG("%s %u: %d", faults[f], n, ret);
 			EXPECT_TRUE(ret ? same : all(now, 16, 0))
-				TH_LOG("%s %u: %d, status register %02llx, log: %s", faults[f], n, ret,
-				       emu_register(self->chip, "sr"), self->log);
+				TH_LOG("%s %u: %d, status register %02llx, log: %s", faults[f], n,
+				       ret, emu_register(self->chip, "sr"), self->log);
 			EXPECT_EQ(0, emu_register(self->chip, "fsr") & FSR_ERRORS);
 			EXPECT_EQ(0, emu_state(self->chip, "wel")) TH_LOG("%s %u", faults[f], n);
 			faulty++;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * Power fails before each SPI operation of everything that takes more than one,
- * and inside the non-volatile steps. Afterwards no non-volatile lock is lost
- * that was there before and after, every one-time register is old or new, a chip
- * in password mode opens to the password given, nothing is reported done that is
- * not, and the same call completes what was begun.
+ * after the last, and inside the non-volatile steps. Afterwards no non-volatile
+ * lock is lost that was there before and after, every one-time register is old
+ * or new, a chip in password mode opens to the password given, nothing is
+ * reported done that is not, and the same call completes what was begun. What
+ * has to do with the password goes through faults of the controller too.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -35,6 +36,15 @@ struct said {
 struct view {
 	struct mtd_asp_map regs;
 	uint8_t sector[MAX_SECTORS];
+};
+
+/* Something that user space asks for. */
+struct operation {
+	const char *name;
+	int (*prepare)(int *fd);
+	struct said (*run)(int fd);
+	bool (*done)(const struct view *v);	/* as far as a map shows it */
+	bool once;	/* cannot be undone: each time on a new chip */
 };
 
 /* Non-volatile locks that are there before. */
@@ -263,27 +273,27 @@ static bool freeze_done(const struct view *v)
 	return v->regs.flags & MTD_ASP_F_FROZEN;
 }
 
-static struct said program_run(int fd)
+static struct said password_program_run(int fd)
 {
 	return ask(fd, MTD_ASP_PASSWORD_PROGRAM, 0, 0);
 }
 
-static bool program_done(const struct view *v)
+static bool password_program_done(const struct view *v)
 {
 	return v->regs.aspr == ASP_ASPR_DEFAULT;
 }
 
-static struct said mode_run(int fd)
+static struct said password_mode_run(int fd)
 {
 	return ask(fd, MTD_ASP_PASSWORD_MODE, 0, 0);
 }
 
-static bool mode_done(const struct view *v)
+static bool password_mode_done(const struct view *v)
 {
 	return v->regs.flags & MTD_ASP_F_PASSWORD_MODE;
 }
 
-static int password_mode(int *fd)
+static int password_mode_set(int *fd)
 {
 	struct mtd_asp_map map;
 	int ret;
@@ -295,12 +305,12 @@ static int password_mode(int *fd)
 	return ret ? ret : emu_set(CHIP, "power_cycle", "1");
 }
 
-static struct said open_run(int fd)
+static struct said password_unlock_run(int fd)
 {
 	return ask(fd, MTD_ASP_PASSWORD_UNLOCK, 0, 0);
 }
 
-static bool open_done(const struct view *v)
+static bool password_unlock_done(const struct view *v)
 {
 	return !(v->regs.flags & MTD_ASP_F_FROZEN);
 }
@@ -400,6 +410,28 @@ static const char *state_wrong(const struct view *old, const struct view *new,
 	return NULL;
 }
 
+/*
+ * While there is power: how far a range was done, and the state of the sector behind,
+ * if the controller was well and it could be read.
+ */
+static const char *stopped_wrong(const struct said *s, bool well)
+{
+	uint8_t bit = s->c.cmd == MTD_ASP_NV_LOCK ? MTD_ASP_S_NON_VOLATILE : MTD_ASP_S_LOCK_DOWN;
+	uint32_t i = s->c.offset / LOCK_SECTOR, end = i + s->c.done;
+	static uint8_t locks[MAX_SECTORS];
+
+	if (!s->cmd || s->ret || !s->c.result || !s->c.length)
+		return NULL;
+	if (s->c.done >= s->c.length / LOCK_SECTOR)
+		return "all done, and yet a result";
+	if (emu_locks(CHIP, locks) < 0)
+		return "locks";
+	for (; i < end; i++)
+		if (!(locks[i] & bit))
+			return "done counts a sector that is not";
+	return well && locks[end] != s->c.state ? "state is not that of the sector" : NULL;
+}
+
 /* Who has the password gets in, and nobody else. */
 static const char *password_wrong(int fd)
 {
@@ -417,7 +449,7 @@ static const char *password_wrong(int fd)
 	s = nv_erase_run(fd);
 	if (s.ret != -EACCES)
 		return "frozen, and locks can be erased";
-	s = open_run(fd);
+	s = password_unlock_run(fd);
 	if (!claims_success(&s))
 		return "the password does not open it";
 	s = nv_erase_run(fd);
@@ -442,68 +474,161 @@ static const char *power_on(int *fd, unsigned int cut)
 	return NULL;
 }
 
-FIXTURE(power) {
-	int fd;
-	unsigned int cuts, nv_cuts;
-};
-
-FIXTURE_VARIANT(power) {
-	const char *name;
-	int (*prepare)(int *fd);
-	struct said (*run)(int fd);
-	bool (*done)(const struct view *v);	/* seen in the map */
-	bool once;	/* cannot be undone: each time on a new chip */
-};
-
-#define VARIANT(_id, _name, _prepare, _op, _once)				\
-	FIXTURE_VARIANT_ADD(power, _id) {					\
-		.name = _name, .prepare = _prepare, .run = _op ## _run,		\
-		.done = _op ## _done, .once = _once,				\
+#define OPERATION(_id, _name, _prepare, _once)					\
+	static const struct operation _id = {					\
+		.name = _name, .prepare = _prepare, .run = _id ## _run,		\
+		.done = _id ## _done, .once = _once,				\
 	}
 
-VARIANT(lock, "MEMLOCK", one_locked, lock, false);
-VARIANT(unlock, "MEMUNLOCK, volatile bits", all_locked, unlock, false);
-VARIANT(unlock_all, "MEMUNLOCK, block protection too", block_protected, unlock_all, false);
-VARIANT(lock_down, "lock down", one_locked, lock_down, false);
-VARIANT(nv_lock, "non-volatile lock", nv_locked, nv_lock, false);
-VARIANT(nv_erase, "erase of non-volatile locks", nv_locked, nv_erase, false);
-VARIANT(freeze, "freeze", nv_locked, freeze, false);
-VARIANT(password_unlock, "unlock by password", password_mode, open, false);
-VARIANT(password_program, "password program", nv_locked, program, true);
-VARIANT(password_mode, "password mode", nv_locked, mode, true);
-VARIANT(no_password, "no password mode", nv_locked, no_password, true);
-VARIANT(pmr_status, "PMR, status register", nv_locked, pmr_status, true);
-VARIANT(pmr_pmr, "PMR, itself", nv_locked, pmr_pmr, true);
-VARIANT(pmr_nvlb, "PMR, non-volatile locks", nv_locked, pmr_nvlb, true);
-VARIANT(pmr_nv_erase, "PMR, their erase", nv_locked, pmr_nv_erase, true);
+OPERATION(lock, "MEMLOCK", one_locked, false);
+OPERATION(unlock, "MEMUNLOCK, volatile bits", all_locked, false);
+OPERATION(unlock_all, "MEMUNLOCK, block protection too", block_protected, false);
+OPERATION(lock_down, "lock down", one_locked, false);
+OPERATION(nv_lock, "non-volatile lock", nv_locked, false);
+OPERATION(nv_erase, "erase of non-volatile locks", nv_locked, false);
+OPERATION(freeze, "freeze", nv_locked, false);
+OPERATION(password_unlock, "unlock by password", password_mode_set, false);
+OPERATION(password_program, "password program", nv_locked, true);
+OPERATION(password_mode, "password mode", nv_locked, true);
+OPERATION(no_password, "no password mode", nv_locked, true);
+OPERATION(pmr_status, "PMR, status register", nv_locked, true);
+OPERATION(pmr_pmr, "PMR, itself", nv_locked, true);
+OPERATION(pmr_nvlb, "PMR, non-volatile locks", nv_locked, true);
+OPERATION(pmr_nv_erase, "PMR, their erase", nv_locked, true);
 
 /* The same call finishes what was begun; in password mode nothing is left to finish. */
-static const char *completed(const struct _fixture_variant_power *op, int *fd, struct view *now)
+static const char *completed(const struct operation *op, int *fd, struct view *now)
 {
 	struct said s;
 
-	if (op->run != mode_run || !mode_done(now)) {
+	if (op != &password_mode || !op->done(now)) {
 		s = op->run(*fd);
 		if (!claims_success(&s))
 			return "it cannot be completed";
 		if (look(*fd, now) || !op->done(now))
 			return "it was not completed";
-		if (op->run == mode_run && emu_set(CHIP, "power_cycle", "1"))
+		if (op == &password_mode && emu_set(CHIP, "power_cycle", "1"))
 			return "power_cycle";
 	}
-	if (op->run == mode_run)
+	if (op == &password_mode)
 		return password_wrong(*fd);
-	if (op->run == program_run && asp_do(*fd, MTD_ASP_PASSWORD_VERIFY, 0, 0))
+	if (op == &password_program && asp_do(*fd, MTD_ASP_PASSWORD_VERIFY, 0, 0))
 		return "the password is another";
 	return NULL;
 }
 
+/* One operation without a fault: what it finds, what it leaves, what it sends. */
+struct sample {
+	struct view old, new;
+	int count[ASP_OPCODES];
+	unsigned int ops, steps;	/* assertions; non-volatile steps */
+};
+
+static const char *take_sample(const struct operation *op, int *fd, struct sample *sample)
+{
+	long long steps;
+	struct said s;
+
+	if (new_chip(fd) || op->prepare(fd) || look(*fd, &sample->old))
+		return "it cannot be prepared";
+	steps = emu_state(CHIP, "nv_steps");
+	emu_clear(CHIP);
+	s = op->run(*fd);
+	if (!claims_success(&s))
+		return "it fails";
+	sample->ops = emu_opcodes(CHIP, sample->count);
+	sample->steps = emu_state(CHIP, "nv_steps") - steps;
+	if (look(*fd, &sample->new) || !op->done(&sample->new))
+		return "it has not done it";
+	return sample->ops > 1 ? NULL : "it sends nothing";
+}
+
+/* As before, with @fault at @nr; what is wrong after a power cycle. @n: of this operation so far */
+static const char *with_fault(const struct operation *op, int *fd, const struct sample *sample,
+			      const char *fault, unsigned int nr, const char *opcode,
+			      unsigned int n, struct said *s)
+{
+	/* What these did is gone with the power. */
+	static const uint8_t volatile_ops[] = {
+		ASP_OP_RDVLB, ASP_OP_WRVLB, ASP_OP_RDFREEZE, ASP_OP_WRFREEZE, ASP_OP_UNLOCK,
+	};
+	bool cut = fault && !strcmp(fault, "power_cut");
+	static struct view now;
+	int seen[ASP_OPCODES];
+	const char *wrong;
+	unsigned int i;
+
+	if (op->once ? new_chip(fd) : emu_set(CHIP, "power_cycle", "1"))
+		return "no chip";
+	if (op->prepare(fd))
+		return "it cannot be prepared";
+	emu_clear(CHIP);
+	if (fault && emu_fault(CHIP, fault, nr, opcode))
+		return "no such fault";
+	*s = op->run(*fd);
+	if (emu_opcodes(CHIP, seen) < 0)
+		return "opcodes";
+	if (emu_state(CHIP, "power") != !cut)
+		return "the power was not cut";
+	emu_set(CHIP, "fault", "none");
+	if (!fault && !claims_success(s))
+		return "it fails";
+
+	/* a command that got lost looks like a wrong password */
+	if (op == &password_unlock && fault && !cut && s->c.result == -EKEYREJECTED)
+		s->c.result = -EIO;
+
+	wrong = cut ? NULL : stopped_wrong(s, !fault || !strcmp(fault, "drop"));
+	if (!wrong)
+		wrong = power_on(fd, n);
+	if (!wrong && look(*fd, &now))
+		wrong = "MTD_ASP_MAP";
+	if (!wrong)
+		wrong = state_wrong(&sample->old, &sample->new, &now, s);
+	for (i = 0; !wrong && cut && claims_success(s) && i < sizeof(volatile_ops); i++)
+		if (seen[volatile_ops[i]] != sample->count[volatile_ops[i]])
+			wrong = "success for what did not happen";
+	/* Of what is done already it is enough to ask now and then. */
+	if (!wrong && (op->once || n % 4 == 0 || !op->done(&now)))
+		wrong = completed(op, fd, &now);
+	return wrong;
+}
+
+FIXTURE(power) {
+	int fd;
+	struct sample sample;
+	struct said s;
+};
+
+FIXTURE_VARIANT(power) {
+	const struct operation *op;
+};
+
+#define VARIANT(_fixture, _id) FIXTURE_VARIANT_ADD(_fixture, _id) { .op = &_id }
+
+VARIANT(power, lock);
+VARIANT(power, unlock);
+VARIANT(power, unlock_all);
+VARIANT(power, lock_down);
+VARIANT(power, nv_lock);
+VARIANT(power, nv_erase);
+VARIANT(power, freeze);
+VARIANT(power, password_unlock);
+VARIANT(power, password_program);
+VARIANT(power, password_mode);
+VARIANT(power, no_password);
+VARIANT(power, pmr_status);
+VARIANT(power, pmr_pmr);
+VARIANT(power, pmr_nvlb);
+VARIANT(power, pmr_nv_erase);
+
 FIXTURE_SETUP(power)
 {
+	const char *wrong;
+
 	self->fd = -1;
-	self->cuts = 0;
-	self->nv_cuts = 0;
-	ASSERT_EQ(0, new_chip(&self->fd));
+	wrong = take_sample(variant->op, &self->fd, &self->sample);
+	ASSERT_EQ(NULL, wrong) TH_LOG("%s: %s", variant->op->name, wrong);
 }
 
 FIXTURE_TEARDOWN(power)
@@ -513,66 +638,78 @@ FIXTURE_TEARDOWN(power)
 
 TEST_F_TIMEOUT(power, cut, 300)
 {
-	/* What these did is gone with the power. */
-	static const uint8_t volatile_ops[] = {
-		ASP_OP_RDVLB, ASP_OP_WRVLB, ASP_OP_RDFREEZE, ASP_OP_WRFREEZE, ASP_OP_UNLOCK,
-	};
-	static struct view old, new, now;
-	int count[ASP_OPCODES], seen[ASP_OPCODES];
-	unsigned int cut, ops, steps, stride, i;
-	const char *wrong, *where;
-	struct said s;
+	unsigned int ops = self->sample.ops, steps = self->sample.steps;
+	unsigned int cut, cuts = 0, stride = 1 + steps / MAX_NV_CUTS;
+	const char *wrong;
 
-	/* Once without a cut: what is sent, and what is wanted. */
-	ASSERT_EQ(0, variant->prepare(&self->fd));
-	ASSERT_EQ(0, look(self->fd, &old));
-	steps = emu_state(CHIP, "nv_steps");
-	emu_clear(CHIP);
-	s = variant->run(self->fd);
-	ASSERT_TRUE(claims_success(&s)) TH_LOG("%d, result %d", s.ret, s.c.result);
-	ASSERT_GT(emu_opcodes(CHIP, count), 1);
-	ops = emu_opcodes(CHIP, count);
-	steps = emu_state(CHIP, "nv_steps") - steps;
-	ASSERT_EQ(0, look(self->fd, &new));
-	ASSERT_TRUE(variant->done(&new));
-	stride = 1 + steps / MAX_NV_CUTS;
-
-	for (cut = 1; cut <= ops + steps; cut += cut <= ops ? 1 : stride) {
-		unsigned int nr = cut <= ops ? cut : cut - ops;
-
-		where = cut <= ops ? "operation" : "non-volatile step";
-		ASSERT_EQ(0, variant->once ? new_chip(&self->fd) :
-			  emu_set(CHIP, "power_cycle", "1"));
-		ASSERT_EQ(0, variant->prepare(&self->fd));
-		emu_clear(CHIP);
-		ASSERT_EQ(0, emu_fault(CHIP, "power_cut", nr, cut <= ops ? "any" : NULL));
-		s = variant->run(self->fd);
-		ASSERT_LE(0, emu_opcodes(CHIP, seen));
-		EXPECT_EQ(0, emu_state(CHIP, "power"))
-			TH_LOG("%s: not cut before %s %u", variant->name, where, nr);
-		emu_set(CHIP, "fault", "none");
-		if (cut <= ops)
-			self->cuts++;
-		else
-			self->nv_cuts++;
-
-		wrong = power_on(&self->fd, cut);
-		if (!wrong && look(self->fd, &now))
-			wrong = "MTD_ASP_MAP";
-		if (!wrong)
-			wrong = state_wrong(&old, &new, &now, &s);
-		for (i = 0; !wrong && claims_success(&s) && i < sizeof(volatile_ops); i++)
-			if (seen[volatile_ops[i]] != count[volatile_ops[i]])
-				wrong = "success for what did not happen";
-		/* Of what is done already it is enough to ask now and then. */
-		if (!wrong && (cut % 4 == 0 || !variant->done(&now) || variant->once))
-			wrong = completed(variant, &self->fd, &now);
+	/* the last of the operations is where nothing more is sent */
+	for (cut = 1; cut <= ops + 1; cut++) {
+		wrong = with_fault(variant->op, &self->fd, &self->sample,
+				   cut <= ops ? "power_cut" : NULL, cut, "any", cut, &self->s);
 		EXPECT_EQ(NULL, wrong)
-			TH_LOG("%s: cut before %s %u: %s (%d, result %d)", variant->name, where, nr,
-			       wrong, s.ret, s.cmd ? s.c.result : 0);
+			TH_LOG("%s: cut before operation %u: %s (%d, result %d)", variant->op->name,
+			       cut, wrong, self->s.ret, self->s.c.result);
 	}
-	printf("# power cuts, %s: %u before an operation, %u inside %u non-volatile steps\n",
-	       variant->name, self->cuts, self->nv_cuts, steps);
+	for (cut = 1; cut <= steps; cut += stride) {
+		wrong = with_fault(variant->op, &self->fd, &self->sample, "power_cut", cut, NULL,
+				   cut, &self->s);
+		EXPECT_EQ(NULL, wrong)
+			TH_LOG("%s: cut before step %u: %s (%d, result %d)", variant->op->name,
+			       cut, wrong, self->s.ret, self->s.c.result);
+		cuts++;
+	}
+	printf("# power cuts, %s: %u between operations, %u inside %u non-volatile steps\n",
+	       variant->op->name, ops + 1, cuts, steps);
+	fflush(stdout);
+}
+
+FIXTURE(controller) {
+	int fd;
+	struct sample sample;
+	struct said s;
+};
+
+FIXTURE_VARIANT(controller) {
+	const struct operation *op;
+};
+
+VARIANT(controller, lock_down);
+VARIANT(controller, nv_lock);
+VARIANT(controller, password_unlock);
+VARIANT(controller, password_program);
+VARIANT(controller, password_mode);
+
+FIXTURE_SETUP(controller)
+{
+	const char *wrong;
+
+	self->fd = -1;
+	wrong = take_sample(variant->op, &self->fd, &self->sample);
+	ASSERT_EQ(NULL, wrong) TH_LOG("%s: %s", variant->op->name, wrong);
+}
+
+FIXTURE_TEARDOWN(controller)
+{
+	close(self->fd);
+}
+
+TEST_F_TIMEOUT(controller, fault, 300)
+{
+	static const char * const faults[] = { "eio_before", "eio_after", "drop" };
+	unsigned int nr, f, n = 0;
+	const char *wrong;
+
+	for (nr = 1; nr <= self->sample.ops; nr++) {
+		for (f = 0; f < ARRAY_SIZE(faults); f++) {
+			wrong = with_fault(variant->op, &self->fd, &self->sample, faults[f], nr,
+					   "any", ++n, &self->s);
+			EXPECT_EQ(NULL, wrong)
+				TH_LOG("%s: %s at operation %u: %s (%d, result %d)",
+				       variant->op->name, faults[f], nr, wrong, self->s.ret,
+				       self->s.c.result);
+		}
+	}
+	printf("# faults of the controller, %s: %u\n", variant->op->name, n);
 	fflush(stdout);
 }
 
