@@ -32,6 +32,7 @@ help:
 ##   make demo               show the whole thing in an emulated board
 ##   make check              all tests, as the CI runs them
 ##   make check-all          those, the demonstration, every power cut, user space under sanitizers
+##   make kunit              of those the driver's arithmetic and sequences, in a user-mode kernel
 ##
 demo: tools modules
 	@scripts/demo $(KVER)
@@ -41,6 +42,9 @@ check:
 
 check-all:
 	@scripts/check -a
+
+kunit: setup
+	@scripts/kunit
 
 ##   make modules            build mtd.ko, spi-nor.ko, the emulated chip: build/KVER
 ##   make modules_install    build and install them for the kernel that this machine runs, or
@@ -88,11 +92,11 @@ clean:
 	rm -rf $(B)
 
 distclean: clean
-	cd $(CRTM_CACHE) && rm -rf apt deb kernel sysroot u-boot busybox-arm64 lock
+	cd $(CRTM_CACHE) && rm -rf apt deb kernel kunit sysroot u-boot busybox-arm64 lock
 
 ##   KVER=6.1|6.12           the kernel
 ##   CRTM_COMMANDS=FILE      a header with another command set
 ##   CRTM_CACHE=FOLDER       the cache, default ~/.cache/mtd-crtm
 
-.PHONY: help demo check check-all setup modules modules_install modules_uninstall tools commands \
-	guest clean distclean
+.PHONY: help demo check check-all kunit setup modules modules_install modules_uninstall \
+	tools commands guest clean distclean

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sector protection: the arithmetic. Ranges to sectors, states to answers.
+ */
+#include <kunit/test.h>
+#include <linux/limits.h>
+#include <linux/mtd/crtm-commands.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+#include <linux/unaligned.h>
+
+#include "../asp.h"
+
+#define STATES	32	/* of a sector */
+
+static void expect_range(struct kunit *test, u32 n, u32 first, u32 nr)
+{
+	loff_t ofs = (loff_t)first * SZ_64K;
+	u64 len = (u64)nr * SZ_64K;
+	u32 f = U32_MAX, k = U32_MAX;
+	static const s64 off[] = { -SZ_32K, -SZ_4K, -1, 1, SZ_4K, SZ_32K };
+	int i;
+
+	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_range(n, ofs, len, &f, &k), 0);
+	KUNIT_EXPECT_EQ(test, f, first);
+	KUNIT_EXPECT_EQ(test, k, nr);
+
+	for (i = 0; i < ARRAY_SIZE(off); i++) {
+		KUNIT_EXPECT_EQ(test, micron_st_nor_asp_range(n, ofs + off[i], len, &f, &k),
+				-EINVAL);
+		KUNIT_EXPECT_EQ(test, micron_st_nor_asp_range(n, ofs, len + off[i], &f, &k),
+				-EINVAL);
+		/* The end stays on a sector's bound. */
+		KUNIT_EXPECT_EQ(test, micron_st_nor_asp_range(n, ofs + off[i], len - off[i],
+							      &f, &k), -EINVAL);
+	}
+	/* One sector too many, at either end */
+	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_range(first + nr - 1, ofs, len, &f, &k), -EINVAL);
+	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_range(n, ofs - (u64)(first + 1) * SZ_64K, len,
+						      &f, &k), -EINVAL);
+	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_range(n, ofs, 0, &f, &k), -EINVAL);
+}
+
+/* 3-byte parts up to 256 sectors, 4-byte ones up to 4096 */
+static void range_sectors(struct kunit *test)
+{
+	static const u32 sizes[] = { 1, 4, 64, 256, 512, 1024, 4096 };
+	static const u32 at[] = { 0, 1, 2, 127, 255, 256, 1023, 1024 };
+	u32 i, a, n, first;
+
+	for (first = 0; first < 16; first++)
+		for (n = 1; n <= 16 - first; n++)
+			expect_range(test, 16, first, n);
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		n = sizes[i];
+		for (a = 0; a < ARRAY_SIZE(at) && at[a] < n; a++) {
+			expect_range(test, n, at[a], 1);
+			expect_range(test, n, at[a], n - at[a]);
+			expect_range(test, n, n - at[a] - 1, at[a] + 1);
+			expect_range(test, n, n - at[a] - 1, 1);
+		}
+	}
+}
+
+/* What no sum or product may let pass */
+static void range_overflow(struct kunit *test)
+{
+	static const u64 vals[] = {
+		0, SZ_64K, SZ_256M, SZ_256M + SZ_64K, 1ull << 31, 1ull << 32,
+		(1ull << 32) + SZ_64K, 1ull << 48, S64_MAX, S64_MAX - 0xffff, 1ull << 63,
+		-(u64)SZ_256M, -(u64)SZ_64K, U64_MAX,
+	};
+	u32 i, k, first, nr;
+
+	for (i = 0; i < ARRAY_SIZE(vals); i++)
+		for (k = 0; k < ARRAY_SIZE(vals); k++) {
+			/* 64 KiB and 256 MiB, at 0 or behind it, are all there is inside. */
+			bool inside = (vals[i] == 0 && (vals[k] == SZ_64K || vals[k] == SZ_256M)) ||
+				      (vals[i] == SZ_64K && vals[k] == SZ_64K);
+
+			KUNIT_EXPECT_EQ_MSG(test, inside ? 0 : -EINVAL,
+					    micron_st_nor_asp_range(4096, vals[i], vals[k],
+								    &first, &nr),
+					    "0x%llx+0x%llx", vals[i], vals[k]);
+		}
+	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_range(0, 0, SZ_64K, &first, &nr), -EINVAL);
+}
+
+static bool has(u8 state, u8 bits)
+{
+	return state & bits;
+}
+
+static void locked_states(struct kunit *test)
+{
+	u8 map[4];
+	u8 s, at;
+
+	for (s = 0; s < STATES; s++) {
+		bool locked = has(s, MTD_ASP_S_VOLATILE) || has(s, MTD_ASP_S_NON_VOLATILE) ||
+			      has(s, MTD_ASP_S_BLOCK) || has(s, MTD_ASP_S_REGION);
+
+		for (at = 0; at < 4; at++) {
+			u8 first, nr;
+
+			memset(map, MTD_ASP_S_VOLATILE, sizeof(map));
+			map[at] = s;
+			for (first = 0; first < 4; first++)
+				for (nr = 1; nr <= 4 - first; nr++) {
+					bool all = locked || at < first || at >= first + nr;
+
+					KUNIT_EXPECT_EQ_MSG(test, all,
+							    micron_st_nor_asp_all_locked(map, first,
+											 nr),
+							    "state %02x at %u of %u+%u", s, at,
+							    first, nr);
+				}
+		}
+	}
+}
+
+/* Every state against the table of the decisions */
+static void plan_states(struct kunit *test)
+{
+	u8 s;
+
+	for (s = 0; s < STATES; s++) {
+		bool set = has(s, MTD_ASP_S_VOLATILE);
+		bool down = has(s, MTD_ASP_S_LOCK_DOWN);
+		bool stuck = has(s, MTD_ASP_S_NON_VOLATILE) || has(s, MTD_ASP_S_REGION);
+		int lock = set ? 0 : down ? -EACCES : 1;
+		int unlock = stuck || (set && down) ? -EACCES : set;
+
+		KUNIT_EXPECT_EQ_MSG(test, micron_st_nor_asp_plan(s, true), lock, "%02x", s);
+		KUNIT_EXPECT_EQ_MSG(test, micron_st_nor_asp_plan(s, false), unlock, "%02x", s);
+	}
+}
+
+static void block_states(struct kunit *test)
+{
+	u8 map[8];
+	u32 first, nr, i;
+
+	for (first = 0; first < 8; first++)
+		for (nr = 0; nr <= 8 - first; nr++) {
+			/* Half of them were locked, and all else stays. */
+			for (i = 0; i < 8; i++)
+				map[i] = (i & 1 ? MTD_ASP_S_BLOCK : 0) | (i & 7);
+			micron_st_nor_asp_set_block(map, 8, (loff_t)first * SZ_64K,
+						    (u64)nr * SZ_64K);
+			for (i = 0; i < 8; i++)
+				KUNIT_EXPECT_EQ_MSG(test, map[i], (i & 7) |
+						    (i >= first && i < first + nr ?
+						     MTD_ASP_S_BLOCK : 0),
+						    "%u of %u+%u", i, first, nr);
+		}
+}
+
+/* A payload of command 48 with @n regions */
+static u32 regions(u8 *info, u8 n, const u32 (*list)[2])
+{
+	u32 len = CRTM_INFO_OFF_REGION;
+	u8 i;
+
+	memset(info, 0xa5, CRTM_INFO_OFF_REGION);
+	info[CRTM_INFO_OFF_REGIONS] = n;
+	for (i = 0; i < n; i++, len += CRTM_INFO_REGION_LEN) {
+		put_unaligned_be32(list[i][0], info + len);
+		put_unaligned_be32(list[i][1], info + len + 4);
+	}
+	return len;
+}
+
+static void region_states(struct kunit *test)
+{
+	static const u32 good[][2] = { { SZ_64K, SZ_64K }, { 3 * SZ_64K, 2 * SZ_64K } };
+	static const u8 want[] = { 0, 1, 0, 1, 1, 0, 0, 0 };
+	static const u32 bad[][2] = {
+		{ 0, 0 }, { 8 * SZ_64K, SZ_64K }, { 7 * SZ_64K, 2 * SZ_64K }, { 0, 9 * SZ_64K },
+		{ 0xffff0000, SZ_64K }, { 0xffff0000, 2 * SZ_64K }, { SZ_64K, 0xffff0000 },
+		{ 0, U32_MAX }, { U32_MAX, U32_MAX },
+	};
+	u8 info[CRTM_INFO_OFF_REGION + CRTM_MAX_REGIONS * CRTM_INFO_REGION_LEN];
+	u8 map[8];
+	u32 len, i, k;
+
+	/* What was there and is not told any more goes; other bits stay. */
+	memset(map, MTD_ASP_S_REGION | MTD_ASP_S_VOLATILE, sizeof(map));
+	len = regions(info, ARRAY_SIZE(good), good);
+	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_set_regions(map, 8, info, len), 0);
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_EQ(test, map[i],
+				MTD_ASP_S_VOLATILE | (want[i] ? MTD_ASP_S_REGION : 0));
+
+	/* The payload ends before its regions do: nothing changes. */
+	for (i = 0; i < len; i++)
+		KUNIT_EXPECT_EQ_MSG(test, micron_st_nor_asp_set_regions(map, 8, info, i), -EIO,
+				    "%u bytes", i);
+	info[CRTM_INFO_OFF_REGIONS] = 0xff;
+	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_set_regions(map, 8, info, len), -EIO);
+	for (k = 0; k < ARRAY_SIZE(bad); k++) {
+		u32 list[2][2] = { { 0, SZ_64K }, { bad[k][0], bad[k][1] } };
+
+		len = regions(info, 2, list);
+		KUNIT_EXPECT_EQ_MSG(test, micron_st_nor_asp_set_regions(map, 8, info, len), -EIO,
+				    "0x%x+0x%x", bad[k][0], bad[k][1]);
+	}
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_EQ(test, map[i],
+				MTD_ASP_S_VOLATILE | (want[i] ? MTD_ASP_S_REGION : 0));
+
+	len = regions(info, 0, NULL);
+	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_set_regions(map, 8, info, len), 0);
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_EQ(test, map[i], MTD_ASP_S_VOLATILE);
+}
+
+static void fsr_of_dice(struct kunit *test)
+{
+	int a, b;
+
+	for (a = 0; a < 256; a++)
+		for (b = 0; b < 256; b++)
+			KUNIT_EXPECT_EQ(test, micron_st_nor_asp_add_fsr(a, b),
+					((a | b) & 0x7f) | (a & b & 0x80));
+}
+
+/* One character for each state, and all that lock are told from those that don't. */
+static void drawn_states(struct kunit *test)
+{
+	static const char drawn[STATES + 1] = ".VoDN*N*B*B*****R*R*************";
+	u8 s;
+
+	for (s = 0; s < STATES; s++)
+		KUNIT_EXPECT_EQ_MSG(test, micron_st_nor_asp_char(s), drawn[s], "%02x", s);
+}
+
+static void passwords(struct kunit *test)
+{
+	static const u8 base[ASP_PASSWORD_LEN] = { 0x01, 0x80, 0xff, 0x00, 0x5a, 0xa5, 0x0f, 0xf0 };
+	u8 other[ASP_PASSWORD_LEN];
+	int bit;
+
+	KUNIT_EXPECT_TRUE(test, micron_st_nor_asp_password_equal(base, base));
+	KUNIT_EXPECT_TRUE(test, micron_st_nor_asp_password_fits(base, base));
+	for (bit = 0; bit < 8 * ASP_PASSWORD_LEN; bit++) {
+		memcpy(other, base, sizeof(other));
+		other[bit / 8] ^= 1 << bit % 8;
+		KUNIT_EXPECT_FALSE(test, micron_st_nor_asp_password_equal(base, other));
+		/* Programming clears bits: over a 1 there fits a 0, not the other way. */
+		KUNIT_EXPECT_EQ(test, micron_st_nor_asp_password_fits(base, other),
+				!!(base[bit / 8] & 1 << bit % 8));
+		KUNIT_EXPECT_EQ(test, micron_st_nor_asp_password_fits(other, base),
+				!(base[bit / 8] & 1 << bit % 8));
+	}
+}
+
+static struct kunit_case asp_arith_cases[] = {
+	KUNIT_CASE(range_sectors),
+	KUNIT_CASE(range_overflow),
+	KUNIT_CASE(locked_states),
+	KUNIT_CASE(plan_states),
+	KUNIT_CASE(block_states),
+	KUNIT_CASE(region_states),
+	KUNIT_CASE(fsr_of_dice),
+	KUNIT_CASE(drawn_states),
+	KUNIT_CASE(passwords),
+	{}
+};
+
+static struct kunit_suite asp_arith_suite = {
+	.name = "asp-arith",
+	.test_cases = asp_arith_cases,
+};
+
+kunit_test_suite(asp_arith_suite);
