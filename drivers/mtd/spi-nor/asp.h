@@ -51,7 +51,7 @@ bool micron_st_nor_asp_all_locked(const u8 *map, u32 first, u32 nr);
 int micron_st_nor_asp_plan(u8 state, bool lock);
 void micron_st_nor_asp_set_block(u8 *map, u32 n_sectors, loff_t ofs, u64 len);
 int micron_st_nor_asp_set_regions(u8 *map, u32 n_sectors, const u8 *info, u32 len);
-bool micron_st_nor_asp_bp_can(loff_t bp_ofs, u64 bp_len, loff_t ofs, u64 len);
+bool micron_st_nor_asp_bp_can(u64 size, loff_t bp_ofs, u64 bp_len, loff_t ofs, u64 len);
 u8 micron_st_nor_asp_add_fsr(u8 sum, u8 fsr);
 char micron_st_nor_asp_char(u8 state);
 bool micron_st_nor_asp_password_equal(const u8 *a, const u8 *b);

@@ -27,6 +27,7 @@
 #include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/errno.h>
+#include <linux/log2.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mtd/crtm-commands.h>
@@ -245,26 +246,32 @@ int micron_st_nor_asp_set_regions(u8 *map, u32 n_sectors, const u8 *info, u32 le
 
 /**
  * micron_st_nor_asp_bp_can() - can the block protection bits unlock that, and no more?
+ * @size: size of the chip in bytes
  * @bp_ofs: start in bytes of what they lock, at one end of the chip
  * @bp_len: its length in bytes
- * @ofs: start in bytes of what is to be unlocked
+ * @ofs: start in bytes of what is to be unlocked, some of it locked by them
  * @len: its length in bytes
  *
- * What stays locked is a power of two of sectors at one end of the chip. The core
- * looks for the end, but rounds the length down.
+ * They can lock a power of two of sectors at one end of the chip. The core rounds any
+ * other length down, and takes what lies between the range and the end of the chip for
+ * locked.
  *
- * Return: false if what has to stay locked is no such length.
+ * Return: true if what has to stay locked is nothing, or something like that.
  */
-bool micron_st_nor_asp_bp_can(loff_t bp_ofs, u64 bp_len, loff_t ofs, u64 len)
+bool micron_st_nor_asp_bp_can(u64 size, loff_t bp_ofs, u64 bp_len, loff_t ofs, u64 len)
 {
-	u64 start = max_t(u64, bp_ofs, ofs);
-	u64 end = min_t(u64, bp_ofs + bp_len, ofs + len);
-	u64 rest = bp_len - (end - start);
+	u64 bp_end = bp_ofs + bp_len, end = ofs + len;
+	u64 below = ofs > bp_ofs ? ofs - bp_ofs : 0;
+	u64 above = bp_end > end ? bp_end - end : 0;
 
-	if (end <= start)
-		return true;
+	if (below && above)
+		return false;
+	if (below)
+		return !bp_ofs && is_power_of_2(below);
+	if (above)
+		return bp_end == size && is_power_of_2(above);
 
-	return !rest || !(rest & (rest - 1));
+	return true;
 }
 
 /**
@@ -678,7 +685,7 @@ static int asp_unlock(struct spi_nor *nor, u32 first, u32 nr)
 
 	block = bp_ofs < ofs + len && ofs < bp_ofs + bp_len;
 	if (block) {
-		if (!micron_st_nor_asp_bp_can(bp_ofs, bp_len, ofs, len))
+		if (!micron_st_nor_asp_bp_can(nor->params->size, bp_ofs, bp_len, ofs, len))
 			return -EINVAL;
 		ret = asp_read_pmr(nor, &pmr);
 		if (ret)
