@@ -879,18 +879,21 @@ static int asp_read_aspr(struct spi_nor *nor, u16 *aspr)
 	return ret;
 }
 
-/* Write and read back. */
-static int asp_write_aspr(struct spi_nor *nor, u16 aspr)
+/*
+ * Clear one bit of @aspr, for ever, and read back. Only bits written as 0 are cleared,
+ * so all others are written as 1: none goes because it was misread.
+ */
+static int asp_burn_aspr(struct spi_nor *nor, u16 aspr, u16 bit)
 {
-	u16 now;
+	u16 now, value = ASP_ASPR_DEFAULT & ~bit;
 	int ret;
 
-	nor->bouncebuf[0] = aspr & 0xff;
-	nor->bouncebuf[1] = aspr >> 8;
+	nor->bouncebuf[0] = value & 0xff;
+	nor->bouncebuf[1] = value >> 8;
 	ret = asp_self_timed(nor, ASP_WR_ASPR, 0, ASP_OTP_US, ASP_OTP_MAX_US);
 	if (!ret)
 		ret = asp_read_aspr(nor, &now);
-	if (!ret && now != aspr)
+	if (!ret && now != (aspr & ~bit))
 		ret = -EIO;
 
 	return ret;
@@ -1104,7 +1107,7 @@ static int asp_cmd_password(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
 	if (!ret && !micron_st_nor_asp_password_equal(held, cmd->password))
 		ret = -EIO;
 	if (!ret && cmd->cmd == MTD_ASP_PASSWORD_MODE)
-		ret = asp_write_aspr(nor, aspr & ~ASP_ASPR_PASSWORD);
+		ret = asp_burn_aspr(nor, aspr, ASP_ASPR_PASSWORD);
 out:
 	memzero_explicit(held, sizeof(held));
 
@@ -1127,7 +1130,7 @@ static int asp_cmd_no_password(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
 	if (ret)
 		return ret;
 
-	return asp_write_aspr(nor, aspr & ~ASP_ASPR_NO_PASSWORD);
+	return asp_burn_aspr(nor, aspr, ASP_ASPR_NO_PASSWORD);
 }
 
 static int asp_cmd_pmr(struct spi_nor *nor, struct mtd_asp_cmd *cmd, u8 bit)
@@ -1148,7 +1151,8 @@ static int asp_cmd_pmr(struct spi_nor *nor, struct mtd_asp_cmd *cmd, u8 bit)
 	if (ret)
 		return ret;
 
-	nor->bouncebuf[0] = pmr & ~bit;
+	/* As with the other one-time bits: what was read decides nothing. */
+	nor->bouncebuf[0] = ASP_PMR_DEFAULT & ~bit;
 	ret = asp_self_timed(nor, ASP_WR_PMR, 0, ASP_OTP_US, ASP_OTP_MAX_US);
 	if (!ret)
 		ret = asp_read_pmr(nor, &now);
