@@ -28,6 +28,10 @@
  * @marked: the chip carries our marker: one-time bits of opcodes that are not
  *	public for MT25Q may be written
  * @frozen: the global freeze bit as last seen
+ * @seen: all sectors were read once; before that @map says nothing
+ * @lost: sectors found to have lost volatile bits, not reported yet; under the
+ *	flash's lock
+ * @first_lost: the first of them
  * @unsettled: something that takes its time was sent and the chip was not seen
  *	ready since; under the flash's lock
  */
@@ -40,7 +44,10 @@ struct spi_nor_asp {
 	u8 addr_nbytes;
 	bool marked;
 	bool frozen;
+	bool seen;
 	bool unsettled;
+	u32 lost;
+	u32 first_lost;
 };
 
 extern const struct mtd_asp_ops micron_st_nor_asp_ops;

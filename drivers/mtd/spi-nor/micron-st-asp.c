@@ -57,6 +57,9 @@ static_assert(ASP_PASSWORD_LEN == MTD_ASP_PASSWORD_LEN);
 /* One-time bits of the sector protection register: which of the two modes for ever */
 #define ASP_ASPR_MODES		(ASP_ASPR_PASSWORD | ASP_ASPR_NO_PASSWORD)
 
+/* After so many sectors the flash is free for others: 0.7 s at the longest. */
+#define ASP_PIECE		256
+
 #define ASP_SECTORS_A_LINE	64
 #define ASP_NAMES_LEN		96
 
@@ -108,6 +111,11 @@ static const struct {
 static const char * const asp_names[] = {
 	"volatile lock", "lock-down", "non-volatile lock", "block protection", "A-CRTM region",
 };
+
+/* By state. Upper case: locked down too. */
+#define ASP_STATES		32
+static const char asp_chars[] = ".vdVn*N*b*B*****r*R*************";
+static_assert(sizeof(asp_chars) == ASP_STATES + 1 && 1 << ARRAY_SIZE(asp_names) == ASP_STATES);
 
 /**
  * micron_st_nor_asp_range() - the sectors of a range
@@ -171,6 +179,12 @@ int micron_st_nor_asp_plan(u8 state, bool lock)
 	return state & MTD_ASP_S_LOCK_DOWN ? -EACCES : 1;
 }
 
+/* In one store: debugfs reads without the lock. */
+static void asp_set(u8 *map, u32 i, u8 bits, u8 state)
+{
+	WRITE_ONCE(map[i], (map[i] & ~bits) | state);
+}
+
 /**
  * micron_st_nor_asp_set_block() - note what the block protection bits lock
  * @map: MTD_ASP_S_* of each sector of the chip
@@ -185,29 +199,21 @@ void micron_st_nor_asp_set_block(u8 *map, u32 n_sectors, loff_t ofs, u64 len)
 	for (i = 0; i < n_sectors; i++) {
 		u64 start = (u64)i * ASP_SECTOR_SIZE;
 
-		if (start >= ofs && start - ofs < len)
-			map[i] |= MTD_ASP_S_BLOCK;
-		else
-			map[i] &= ~MTD_ASP_S_BLOCK;
-	}
-}
-
-static void asp_set_region(u8 *map, u32 addr, u32 len, bool add)
-{
-	u32 i;
-
-	for (i = addr / ASP_SECTOR_SIZE; i < DIV_ROUND_UP_ULL((u64)addr + len, ASP_SECTOR_SIZE);
-	     i++) {
-		if (add)
-			map[i] |= MTD_ASP_S_REGION;
-		else
-			map[i] &= ~MTD_ASP_S_REGION;
+		asp_set(map, i, MTD_ASP_S_BLOCK,
+			start >= ofs && start - ofs < len ? MTD_ASP_S_BLOCK : 0);
 	}
 }
 
 static bool asp_inside(u32 n_sectors, u32 addr, u32 len)
 {
 	return len && (u64)addr + len <= (u64)n_sectors * ASP_SECTOR_SIZE;
+}
+
+/* Does the sector have a byte of the range? */
+static bool asp_covers(u32 sector, u32 addr, u32 len)
+{
+	return sector >= addr / ASP_SECTOR_SIZE &&
+	       (u64)sector * ASP_SECTOR_SIZE < (u64)addr + len;
 }
 
 /**
@@ -223,23 +229,27 @@ static bool asp_inside(u32 n_sectors, u32 addr, u32 len)
 int micron_st_nor_asp_set_regions(u8 *map, u32 n_sectors, const u8 *info, u32 len)
 {
 	const u8 *region = info + CRTM_INFO_OFF_REGION;
-	u32 i, n;
+	u32 i, k, end;
 
 	if (len < CRTM_INFO_OFF_REGION)
 		return -EIO;
-	n = info[CRTM_INFO_OFF_REGIONS];
-	if (len - CRTM_INFO_OFF_REGION < n * CRTM_INFO_REGION_LEN)
+	end = info[CRTM_INFO_OFF_REGIONS] * CRTM_INFO_REGION_LEN;
+	if (len - CRTM_INFO_OFF_REGION < end)
 		return -EIO;
-	for (i = 0; i < n; i++)
-		if (!asp_inside(n_sectors, spi_nor_crtm_be32(region + i * CRTM_INFO_REGION_LEN),
-				spi_nor_crtm_be32(region + i * CRTM_INFO_REGION_LEN + 4)))
+	for (k = 0; k < end; k += CRTM_INFO_REGION_LEN)
+		if (!asp_inside(n_sectors, spi_nor_crtm_be32(region + k),
+				spi_nor_crtm_be32(region + k + 4)))
 			return -EIO;
 
-	for (i = 0; i < n_sectors; i++)
-		map[i] &= ~MTD_ASP_S_REGION;
-	for (i = 0; i < n; i++)
-		asp_set_region(map, spi_nor_crtm_be32(region + i * CRTM_INFO_REGION_LEN),
-			       spi_nor_crtm_be32(region + i * CRTM_INFO_REGION_LEN + 4), true);
+	for (i = 0; i < n_sectors; i++) {
+		u8 state = 0;
+
+		for (k = 0; k < end; k += CRTM_INFO_REGION_LEN)
+			if (asp_covers(i, spi_nor_crtm_be32(region + k),
+				       spi_nor_crtm_be32(region + k + 4)))
+				state = MTD_ASP_S_REGION;
+		asp_set(map, i, MTD_ASP_S_REGION, state);
+	}
 
 	return 0;
 }
@@ -294,20 +304,7 @@ u8 micron_st_nor_asp_add_fsr(u8 sum, u8 fsr)
  */
 char micron_st_nor_asp_char(u8 state)
 {
-	switch (state & MTD_ASP_S_LOCKED) {
-	case 0:
-		return state & MTD_ASP_S_LOCK_DOWN ? 'o' : '.';
-	case MTD_ASP_S_VOLATILE:
-		return state & MTD_ASP_S_LOCK_DOWN ? 'D' : 'V';
-	case MTD_ASP_S_NON_VOLATILE:
-		return 'N';
-	case MTD_ASP_S_BLOCK:
-		return 'B';
-	case MTD_ASP_S_REGION:
-		return 'R';
-	default:
-		return '*';
-	}
+	return asp_chars[state % ASP_STATES];
 }
 
 /**
@@ -353,6 +350,11 @@ bool micron_st_nor_asp_password_fits(const u8 *held, const u8 *wanted)
 static u32 asp_addr(u32 sector)
 {
 	return sector * ASP_SECTOR_SIZE;
+}
+
+static const char *asp_plural(u32 n)
+{
+	return n == 1 ? "" : "s";
 }
 
 /* For a line in the log about sector @i. */
@@ -406,13 +408,6 @@ static void asp_clear_errors(struct spi_nor *nor)
 	spi_nor_write_disable(nor);
 }
 
-static void asp_note(struct spi_nor *nor, u32 sector, u8 bits, u8 state)
-{
-	u8 *map = nor->params->asp->map;
-
-	map[sector] = (map[sector] & ~bits) | state;
-}
-
 /* Return: volatile lock bits of a sector, ASP_VLB_*, or a negative errno. */
 static int asp_get_vlb(struct spi_nor *nor, u32 sector)
 {
@@ -426,7 +421,7 @@ static int asp_get_vlb(struct spi_nor *nor, u32 sector)
 	if (nor->bouncebuf[0] & ~ASP_VLB_BITS)
 		return -EIO;
 
-	asp_note(nor, sector, ASP_VLB_BITS, nor->bouncebuf[0]);
+	asp_set(nor->params->asp->map, sector, ASP_VLB_BITS, nor->bouncebuf[0]);
 	return nor->bouncebuf[0];
 }
 
@@ -455,48 +450,62 @@ out:
 
 static int asp_read_nvlb(struct spi_nor *nor, u32 sector)
 {
+	u8 state = 0;
 	int ret;
 
 	ret = asp_exec(nor, ASP_RD_NVLB, asp_addr(sector));
 	if (ret)
 		return ret;
 
-	switch (nor->bouncebuf[0]) {
-	case ASP_NVLB_LOCKED:
-		asp_note(nor, sector, MTD_ASP_S_NON_VOLATILE, MTD_ASP_S_NON_VOLATILE);
-		return 0;
-	case ASP_NVLB_OPEN:
-		asp_note(nor, sector, MTD_ASP_S_NON_VOLATILE, 0);
-		return 0;
-	default:
+	if (nor->bouncebuf[0] == ASP_NVLB_LOCKED)
+		state = MTD_ASP_S_NON_VOLATILE;
+	else if (nor->bouncebuf[0] != ASP_NVLB_OPEN)
 		return -EIO;
-	}
+	asp_set(nor->params->asp->map, sector, MTD_ASP_S_NON_VOLATILE, state);
+
+	return 0;
 }
 
 /*
- * Read the lock bits of sectors, without @nv the volatile ones alone. Those that
- * are gone went by a reset that nobody told us of.
+ * Read the lock bits of a sector, without @nv the volatile ones alone. Those of the
+ * latter that are gone went by a reset that nobody told us of.
  */
+static int asp_read_sector(struct spi_nor *nor, u32 sector, bool nv)
+{
+	struct spi_nor_asp *asp = nor->params->asp;
+	u8 was = asp->map[sector] & ASP_VLB_BITS;
+	int ret;
+
+	ret = asp_get_vlb(nor, sector);
+	if (ret < 0)
+		return ret;
+	if (was & ~ret && !asp->lost++)
+		asp->first_lost = sector;
+
+	return nv ? asp_read_nvlb(nor, sector) : 0;
+}
+
+static void asp_report_lost(struct spi_nor *nor)
+{
+	struct spi_nor_asp *asp = nor->params->asp;
+
+	if (asp->lost)
+		dev_warn(nor->dev, "volatile locks lost: %u sector%s from 0x%08x: was the chip reset?\n",
+			 asp->lost, asp_plural(asp->lost), asp_addr(asp->first_lost));
+	asp->lost = 0;
+}
+
 static int asp_read_sectors(struct spi_nor *nor, u32 first, u32 nr, bool nv)
 {
-	const u8 *map = nor->params->asp->map;
-	u32 i, lost = 0, first_lost = 0;
+	struct spi_nor_asp *asp = nor->params->asp;
 	int ret = 0;
+	u32 i;
 
-	for (i = first; i < first + nr && !ret; i++) {
-		u8 was = map[i] & ASP_VLB_BITS;
-
-		ret = asp_get_vlb(nor, i);
-		if (ret < 0)
-			break;
-		if (was & ~ret && !lost++)
-			first_lost = i;
-		ret = nv ? asp_read_nvlb(nor, i) : 0;
-	}
-
-	if (lost)
-		dev_warn(nor->dev, "volatile locks lost: %u sectors from 0x%08x: was the chip reset?\n",
-			 lost, asp_addr(first_lost));
+	for (i = first; i < first + nr && !ret; i++)
+		ret = asp_read_sector(nor, i, nv);
+	asp_report_lost(nor);
+	if (!ret && nv && nr == asp->n_sectors)
+		asp->seen = true;
 
 	return ret;
 }
@@ -528,13 +537,16 @@ static int asp_read_block(struct spi_nor *nor, u8 *sr, loff_t *ofs, u64 *len)
 		return ret;
 
 	*sr = nor->bouncebuf[0];
+	/* Nobody else uses the chip: then nobody is there. */
+	if (*sr & SR_WIP)
+		return -EIO;
 	spi_nor_get_locked_range_sr(nor, *sr, ofs, len);
 	micron_st_nor_asp_set_block(asp->map, asp->n_sectors, *ofs, *len);
 
 	return 0;
 }
 
-/* Return: 1 if the chip told its A-CRTM regions, 0 if it has none, or an errno. */
+/* Return: 1 if the chip told its A-CRTM regions, 0 if it has none, or -EIO. */
 static int asp_read_regions(struct spi_nor *nor)
 {
 	u8 resp[CRTM_RESP_OVERHEAD + CRTM_INFO_OFF_REGION +
@@ -544,7 +556,7 @@ static int asp_read_regions(struct spi_nor *nor)
 
 	ret = spi_nor_crtm_get_info(nor, resp, sizeof(resp));
 	if (ret)
-		return ret == -EOPNOTSUPP ? 0 : ret;
+		return ret == -EOPNOTSUPP ? 0 : -EIO;
 
 	ret = micron_st_nor_asp_set_regions(asp->map, asp->n_sectors,
 					    resp + CRTM_RESP_OFF_PAYLOAD,
@@ -595,23 +607,27 @@ static int asp_plan(struct spi_nor *nor, u32 first, u32 nr, bool lock)
 	return 0;
 }
 
+/* Name the sectors marked as changed, a line for each row of them. */
+static void asp_log_changed(struct spi_nor *nor, const char *what, u32 start, u32 nr)
+{
+	u32 end;
+
+	for_each_set_bitrange_from(start, end, nor->params->asp->changed, nr)
+		dev_err(nor->dev, "volatile locks %s: 0x%08x-0x%08x\n", what, asp_addr(start),
+			asp_addr(end) - 1);
+}
+
 /* Give the sectors before @end that were changed, or may be, what they had. */
 static void asp_put_back(struct spi_nor *nor, u32 first, u32 end, u8 vlb)
 {
-	u32 i, nr = 0;
+	u32 i;
 
-	for (i = first; i <= end; i++) {
-		if (i < end && test_bit(i, nor->params->asp->changed) &&
-		    asp_get_vlb(nor, i) != vlb && asp_set_vlb(nor, i, vlb)) {
-			nr++;
-			continue;
-		}
-		/* A chip that is gone leaves thousands of them: a line for each row. */
-		if (nr)
-			dev_err(nor->dev, "volatile locks left %s: 0x%08x-0x%08x\n",
-				vlb ? "open" : "set", asp_addr(i - nr), asp_addr(i) - 1);
-		nr = 0;
-	}
+	for (i = first; i < end; i++)
+		if (test_bit(i, nor->params->asp->changed) &&
+		    (asp_get_vlb(nor, i) == vlb || !asp_set_vlb(nor, i, vlb) ||
+		     asp_get_vlb(nor, i) == vlb))
+			__clear_bit(i, nor->params->asp->changed);
+	asp_log_changed(nor, vlb ? "left open" : "left set", first, end);
 }
 
 static int asp_change(struct spi_nor *nor, u32 first, u32 nr, bool lock)
@@ -692,6 +708,8 @@ static int asp_unlock(struct spi_nor *nor, u32 first, u32 nr)
 			return ret;
 		if (!(pmr & ASP_PMR_STATUS))
 			return -EACCES;
+		/* An older error would be taken for the answer. */
+		micron_st_nor_clear_fsr(nor);
 		ret = nor->params->asp->bp->unlock(nor, ofs, len);
 		if (ret == -EINVAL)
 			return ret;
@@ -771,6 +789,9 @@ static int asp_busy(struct spi_nor *nor)
 	ret = micron_st_nor_asp_read_fsr(nor, nor->bouncebuf);
 	if (ret)
 		return ret;
+	/* All errors at once, and suspended: nobody is there. */
+	if (nor->bouncebuf[0] == 0xff)
+		return -EIO;
 
 	return !(nor->bouncebuf[0] & MT25Q_FSR_READY);
 }
@@ -838,15 +859,34 @@ int micron_st_nor_asp_begin(struct spi_nor *nor)
 	return spi_nor_write_disable(nor);
 }
 
+/* FFh is what a bus without a chip reads, too; but then it is never ready. */
+static int asp_is_there(struct spi_nor *nor)
+{
+	int ret;
+
+	ret = spi_nor_sr_ready(nor);
+	if (ret < 0)
+		return ret;
+
+	return ret ? 0 : -EIO;
+}
+
 static int asp_read_frozen(struct spi_nor *nor)
 {
+	u8 freeze;
 	int ret;
 
 	ret = asp_exec(nor, ASP_RD_FREEZE, 0);
 	if (ret)
 		return ret;
+	freeze = nor->bouncebuf[0];
+	if (freeze == 0xff) {
+		ret = asp_is_there(nor);
+		if (ret)
+			return ret;
+	}
 
-	nor->params->asp->frozen = !(nor->bouncebuf[0] & ASP_FREEZE_OPEN);
+	nor->params->asp->frozen = !(freeze & ASP_FREEZE_OPEN);
 	return 0;
 }
 
@@ -911,12 +951,14 @@ static int asp_read_password(struct spi_nor *nor, u8 *password)
 	return ret;
 }
 
-/* From here to the end of the command nothing heeds a signal. */
-static int asp_sends(struct mtd_asp_cmd *cmd)
+/* From here to the end of the command, or of its piece, nothing heeds a signal. */
+static int asp_sends(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
 {
 	if (signal_pending(current))
 		return -EINTR;
 
+	/* An older error, a boot loader's for instance, would be taken for the answer. */
+	micron_st_nor_clear_fsr(nor);
 	cmd->sent = 1;
 	return 0;
 }
@@ -939,54 +981,57 @@ static int asp_nv_open(struct spi_nor *nor, u8 pmr)
 
 static int asp_set_nvlb(struct spi_nor *nor, u32 sector)
 {
-	const struct spi_nor_asp *asp = nor->params->asp;
-	int err, ret;
+	int ret;
 
 	ret = asp_self_timed(nor, ASP_WR_NVLB, asp_addr(sector), ASP_WRNVLB_US,
 			     ASP_WRNVLB_MAX_US);
-	if (asp->unsettled)
-		return ret;
-	/* Also after an error: the caller is told how the sector stands. */
-	err = asp_read_nvlb(nor, sector);
 	if (!ret)
-		ret = err;
-	if (!ret && !(asp->map[sector] & MTD_ASP_S_NON_VOLATILE))
+		ret = asp_read_nvlb(nor, sector);
+	if (!ret && !(nor->params->asp->map[sector] & MTD_ASP_S_NON_VOLATILE))
 		ret = -EIO;
 
 	return ret;
 }
 
+/* The next piece of a range: ASP_PIECE sectors from cmd->done on, upwards. */
 static int asp_cmd_range(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
 {
-	u8 wanted = cmd->cmd == MTD_ASP_NV_LOCK ? MTD_ASP_S_NON_VOLATILE : MTD_ASP_S_LOCK_DOWN;
+	bool nv = cmd->cmd == MTD_ASP_NV_LOCK, checked = false;
+	u8 wanted = nv ? MTD_ASP_S_NON_VOLATILE : MTD_ASP_S_LOCK_DOWN;
 	const struct spi_nor_asp *asp = nor->params->asp;
-	u32 first, nr;
+	u32 i, first, nr;
 	int ret;
 
 	ret = micron_st_nor_asp_range(asp->n_sectors, cmd->offset, cmd->length, &first, &nr);
 	if (ret)
 		return ret;
-	ret = asp_read_sectors(nor, first, nr, true);
+	i = first + cmd->done;
+	nr = min_t(u32, nr - cmd->done, ASP_PIECE);
+	ret = asp_read_sectors(nor, i, nr, true);
 	if (ret)
 		return ret;
 
-	for (cmd->done = 0; cmd->done < nr; cmd->done++) {
-		u32 i = first + cmd->done;
-
+	for (; nr--; i++, cmd->done++) {
 		if (asp->map[i] & wanted)
 			continue;
-		if (!cmd->sent && cmd->cmd == MTD_ASP_NV_LOCK)
-			ret = asp_nv_open(nor, ASP_PMR_NVLB);
-		if (!cmd->sent && !ret)
-			ret = asp_sends(cmd);
-		if (!ret && cmd->cmd == MTD_ASP_NV_LOCK)
-			ret = asp_set_nvlb(nor, i);
-		else if (!ret)
-			ret = asp_set_vlb(nor, i, (asp->map[i] & ASP_VLB_BITS) | ASP_VLB_DOWN);
-		if (ret) {
-			cmd->state = asp->map[i];
-			break;
+		if (!checked) {
+			ret = nv ? asp_nv_open(nor, ASP_PMR_NVLB) : 0;
+			if (!ret)
+				ret = asp_sends(nor, cmd);
+			if (ret)
+				break;
+			checked = true;
 		}
+		ret = nv ? asp_set_nvlb(nor, i) :
+			   asp_set_vlb(nor, i, (asp->map[i] & ASP_VLB_BITS) | ASP_VLB_DOWN);
+		if (ret)
+			break;
+	}
+	if (ret) {
+		/* What it is now, if the chip can say so. */
+		if (!asp->unsettled)
+			asp_read_sector(nor, i, true);
+		cmd->state = asp->map[i];
 	}
 
 	return ret;
@@ -1000,7 +1045,7 @@ static int asp_cmd_nv_erase(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
 
 	ret = asp_nv_open(nor, ASP_PMR_NVLB | ASP_PMR_NV_ERASE);
 	if (!ret)
-		ret = asp_sends(cmd);
+		ret = asp_sends(nor, cmd);
 	if (!ret)
 		ret = asp_self_timed(nor, ASP_ER_NVLB, 0, ASP_ERNVLB_US, ASP_ERNVLB_MAX_US);
 	if (!ret)
@@ -1019,7 +1064,7 @@ static int asp_cmd_freeze(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
 	ret = asp_read_frozen(nor);
 	if (ret || nor->params->asp->frozen)
 		return ret;
-	ret = asp_sends(cmd);
+	ret = asp_sends(nor, cmd);
 	if (ret)
 		return ret;
 
@@ -1036,7 +1081,7 @@ static int asp_cmd_unlock(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
 		return ret;
 	if (aspr & ASP_ASPR_PASSWORD)
 		return -EACCES;
-	ret = asp_sends(cmd);
+	ret = asp_sends(nor, cmd);
 	if (ret)
 		return ret;
 
@@ -1063,13 +1108,13 @@ static int asp_cmd_verify(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
 		return ret;
 	if (!(aspr & ASP_ASPR_PASSWORD))
 		return -EACCES;
-	ret = asp_sends(cmd);
+	ret = asp_sends(nor, cmd);
 	if (ret)
 		return ret;
 
 	ret = asp_read_password(nor, held);
 	if (!ret && !micron_st_nor_asp_password_equal(held, cmd->password))
-		ret = -EKEYREJECTED;
+		ret = asp_is_there(nor) ?: -EKEYREJECTED;
 	memzero_explicit(held, sizeof(held));
 
 	return ret;
@@ -1094,7 +1139,7 @@ static int asp_cmd_password(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
 	if (!ret && !micron_st_nor_asp_password_fits(held, cmd->password))
 		ret = -EACCES;
 	if (!ret)
-		ret = asp_sends(cmd);
+		ret = asp_sends(nor, cmd);
 	if (ret)
 		goto out;
 
@@ -1126,7 +1171,7 @@ static int asp_cmd_no_password(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
 		return 0;
 	if (!(aspr & ASP_ASPR_PASSWORD))
 		return -EACCES;
-	ret = asp_sends(cmd);
+	ret = asp_sends(nor, cmd);
 	if (ret)
 		return ret;
 
@@ -1147,7 +1192,7 @@ static int asp_cmd_pmr(struct spi_nor *nor, struct mtd_asp_cmd *cmd, u8 bit)
 		return 0;
 	if (!(pmr & ASP_PMR_PMR))
 		return -EACCES;
-	ret = asp_sends(cmd);
+	ret = asp_sends(nor, cmd);
 	if (ret)
 		return ret;
 
@@ -1224,15 +1269,31 @@ static int asp_cmd(struct mtd_security *sec, struct mtd_asp_cmd *cmd)
 	unsigned int noio;
 	int ret;
 
-	ret = asp_hold(nor, &noio);
-	if (ret)
-		return ret;
-	ret = asp_run(nor, cmd);
-	asp_release(nor, noio);
+	cmd->done = 0;
+	do {
+		ret = asp_hold(nor, &noio);
+		if (ret)
+			break;
+		ret = asp_run(nor, cmd);
+		/* Nothing may be left enabled, whatever the chip says of it. */
+		if (ret && cmd->sent)
+			asp_clear_errors(nor);
+		asp_release(nor, noio);
+	} while (!ret && cmd->done < cmd->length / ASP_SECTOR_SIZE);
 
 	if (!cmd->sent)
 		return ret;
-	cmd->result = !ret || ret == -EKEYREJECTED || ret == -ETIMEDOUT ? ret : -EIO;
+	switch (ret) {
+	case 0:
+	case -EINTR:
+	case -EKEYREJECTED:
+	case -ETIMEDOUT:
+		cmd->result = ret;
+		break;
+	default:
+		cmd->result = -EIO;
+		break;
+	}
 
 	return 0;
 }
@@ -1345,7 +1406,8 @@ void spi_nor_asp_reset_warning(struct spi_nor *nor)
 	u32 n = asp ? asp_count_volatile(asp) : 0;
 
 	if (n)
-		dev_warn(nor->dev, "soft reset: the volatile locks of %u sectors go\n", n);
+		dev_warn(nor->dev, "soft reset: the volatile locks of %u sector%s go\n", n,
+			 asp_plural(n));
 }
 
 /**
@@ -1358,9 +1420,11 @@ void spi_nor_asp_reset_warning(struct spi_nor *nor)
 void micron_st_nor_asp_region(struct spi_nor *nor, u32 addr, u32 len, bool add)
 {
 	struct spi_nor_asp *asp = nor->params->asp;
+	u32 i;
 
-	if (asp && asp_inside(asp->n_sectors, addr, len))
-		asp_set_region(asp->map, addr, len, add);
+	for (i = 0; asp && i < asp->n_sectors; i++)
+		if (asp_covers(i, addr, len))
+			asp_set(asp->map, i, MTD_ASP_S_REGION, add ? MTD_ASP_S_REGION : 0);
 }
 
 /**
@@ -1402,22 +1466,26 @@ void micron_st_nor_asp_explain(struct spi_nor *nor, loff_t ofs, u64 len)
 	const struct spi_nor_asp *asp = nor->params->asp;
 	char names[ASP_NAMES_LEN];
 	unsigned int noio;
-	u32 i, end;
+	u64 bp_len;
+	loff_t bp_ofs;
+	u32 i;
+	u8 sr;
 
 	if (!asp || !len || asp_hold(nor, &noio))
 		return;
 
-	i = (u64)ofs / ASP_SECTOR_SIZE;
-	end = DIV_ROUND_UP_ULL(ofs + len, ASP_SECTOR_SIZE);
-	if (asp_read_all(nor, i, end - i))
+	if (asp_read_block(nor, &sr, &bp_ofs, &bp_len) || asp_read_regions(nor) < 0)
 		goto out;
-	for (; i < end; i++) {
+	for (i = (u64)ofs / ASP_SECTOR_SIZE; asp_addr(i) < ofs + len; i++) {
+		if (asp_read_sector(nor, i, true))
+			break;
 		if (!(asp->map[i] & MTD_ASP_S_LOCKED))
 			continue;
 		dev_err(nor->dev, "the sector at 0x%08x is locked: %s\n", asp_addr(i),
 			asp_state(nor, i, names));
 		break;
 	}
+	asp_report_lost(nor);
 out:
 	asp_release(nor, noio);
 }
@@ -1429,7 +1497,7 @@ out:
 void micron_st_nor_asp_resume(struct spi_nor *nor)
 {
 	struct spi_nor_asp *asp = nor->params->asp;
-	u32 i, again = 0, failed = 0;
+	u32 i, again = 0;
 	unsigned int noio;
 	bool frozen;
 	loff_t ofs;
@@ -1445,18 +1513,22 @@ void micron_st_nor_asp_resume(struct spi_nor *nor)
 		return;
 	}
 
+	bitmap_zero(asp->changed, asp->n_sectors);
 	for (i = 0; i < asp->n_sectors; i++) {
 		u8 vlb = asp->map[i] & ASP_VLB_BITS;
 
-		if (!vlb || asp_get_vlb(nor, i) == vlb)
+		if (!vlb)
 			continue;
-		if (!asp_set_vlb(nor, i, vlb)) {
+		/* Never less than what firmware may have set in the meantime. */
+		ret = asp_get_vlb(nor, i);
+		if (ret >= 0 && !(vlb & ~ret))
+			continue;
+		if (asp_set_vlb(nor, i, ret < 0 ? vlb : vlb | ret))
+			__set_bit(i, asp->changed);
+		else
 			again++;
-			continue;
-		}
-		failed++;
-		dev_err(nor->dev, "the sector at 0x%08x has lost its volatile lock\n", asp_addr(i));
 	}
+	asp_log_changed(nor, "lost, not set again", 0, asp->n_sectors);
 
 	frozen = asp->frozen;
 	ret = asp_read_frozen(nor);
@@ -1473,9 +1545,9 @@ void micron_st_nor_asp_resume(struct spi_nor *nor)
 		dev_err(nor->dev, "status register not read\n");
 	asp_release(nor, noio);
 
-	if (again || failed)
-		dev_info(nor->dev, "volatile locks set again: %u sectors, %u failed\n", again,
-			 failed);
+	if (again)
+		dev_info(nor->dev, "volatile locks set again: %u sector%s\n", again,
+			 asp_plural(again));
 }
 
 /**
@@ -1483,8 +1555,8 @@ void micron_st_nor_asp_resume(struct spi_nor *nor)
  * @nor: the flash
  * @s: the file
  *
- * Shows what was last seen: never touches the chip. Nor does it take the lock: a byte
- * is old or new.
+ * Shows what was last seen: never touches the chip. Nor does it take the lock: the
+ * state of a sector is the old or the new one.
  */
 void spi_nor_asp_show_locked(struct spi_nor *nor, struct seq_file *s)
 {
@@ -1495,6 +1567,10 @@ void spi_nor_asp_show_locked(struct spi_nor *nor, struct seq_file *s)
 		return;
 
 	seq_puts(s, "\nsoftware locked sectors\n");
+	if (!asp->seen) {
+		seq_puts(s, " not read\n");
+		return;
+	}
 	seq_puts(s, " region (in hex)   | status   | #sectors\n");
 	seq_puts(s, " ------------------+----------+---------\n");
 	for (i = 0; i < asp->n_sectors; i += nr) {
@@ -1514,21 +1590,25 @@ static int micron_st_nor_asp_show(struct seq_file *s, void *unused)
 	const struct spi_nor_asp *asp = nor->params->asp;
 	u32 i;
 
+	if (!asp->seen) {
+		seq_puts(s, "not read\n");
+		return 0;
+	}
+
 	for (i = 0; i < asp->n_sectors; i++) {
 		if (i % ASP_SECTORS_A_LINE == 0)
 			seq_printf(s, "%s%08x ", i ? "\n" : "", asp_addr(i));
 		seq_putc(s, micron_st_nor_asp_char(READ_ONCE(asp->map[i])));
 	}
 	seq_printf(s, "\n\nnon-volatile locks\t%s\n\n", asp->frozen ? "frozen" : "not frozen");
-	seq_puts(s, "a character\t64 KiB, as last seen\n");
+	seq_puts(s, "a character\t64 KiB, as last seen; upper case: locked down until reset\n");
 	seq_puts(s, " .\topen\n");
-	seq_puts(s, " o\topen, locked down: stays so until reset\n");
-	seq_puts(s, " V\tvolatile lock\n");
-	seq_puts(s, " D\tvolatile lock, locked down\n");
-	seq_puts(s, " N\tnon-volatile lock\n");
-	seq_puts(s, " B\tblock protection\n");
-	seq_puts(s, " R\tA-CRTM region\n");
-	seq_puts(s, " *\tmore than one of V, N, B, R\n");
+	seq_puts(s, " d\topen, locked down until reset\n");
+	seq_puts(s, " v V\tvolatile lock\n");
+	seq_puts(s, " n N\tnon-volatile lock\n");
+	seq_puts(s, " b B\tblock protection\n");
+	seq_puts(s, " r R\tA-CRTM region\n");
+	seq_puts(s, " *\tmore than one of v, n, b, r\n");
 
 	return 0;
 }

@@ -96,7 +96,8 @@ struct mtd_security_ops {
  *	otherwise 0 with @cmd->sent 1, result, done and state. Leaves no copy of the
  *	password.
  *
- * Both sleep, and touch no user memory. They hold the flash's lock throughout.
+ * Both sleep, and touch no user memory. They hold the flash's lock throughout, but for
+ * pauses between the pieces of a long range, where a signal ends it (@cmd->result -EINTR).
  */
 struct mtd_asp_ops {
 	int (*map)(struct mtd_security *sec, struct mtd_asp_map *map, u8 *sectors);

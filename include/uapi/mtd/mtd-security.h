@@ -236,7 +236,8 @@ enum mtd_asp_cmd_nr {
  * @flags: in: must be 0
  * @cmd: in: MTD_ASP_LOCK_DOWN and following
  * @result: out, if @sent: 0 if it is done and was read back; -EKEYREJECTED: wrong
- *	password; -EIO, -ETIMEDOUT: it failed or nobody knows, read the map
+ *	password; -EINTR: a signal, between sectors; -EIO, -ETIMEDOUT: it failed or
+ *	nobody knows, read the map
  * @offset: in: of a range: where it starts in the chip, in bytes, whole sectors;
  *	otherwise 0
  * @length: in: its length in bytes, whole sectors; otherwise 0

@@ -71,17 +71,19 @@ static int drawn(int chip, char *map)
 /* A sector as the legend has it. */
 static char legend(uint8_t locks)
 {
+	bool down = locks & MTD_ASP_S_LOCK_DOWN;
+
 	switch (locks & MTD_ASP_S_LOCKED) {
 	case 0:
-		return locks & MTD_ASP_S_LOCK_DOWN ? 'o' : '.';
+		return down ? 'd' : '.';
 	case MTD_ASP_S_VOLATILE:
-		return locks & MTD_ASP_S_LOCK_DOWN ? 'D' : 'V';
+		return down ? 'V' : 'v';
 	case MTD_ASP_S_NON_VOLATILE:
-		return 'N';
+		return down ? 'N' : 'n';
 	case MTD_ASP_S_BLOCK:
-		return 'B';
+		return down ? 'B' : 'b';
 	case MTD_ASP_S_REGION:
-		return 'R';
+		return down ? 'R' : 'r';
 	default:
 		return '*';
 	}
@@ -179,11 +181,11 @@ TEST_F(debugfs, map)
 	ASSERT_EQ(0, asp_do(self->fd, MTD_ASP_NV_LOCK, 5 * LOCK_SECTOR, LOCK_SECTOR));
 	ASSERT_EQ(0, asp_do(self->fd, MTD_ASP_NV_LOCK, 40 * LOCK_SECTOR, LOCK_SECTOR));
 	EXPECT_SHOWN();
-	EXPECT_EQ('V', self->map[2]);
+	EXPECT_EQ('v', self->map[2]);
 	EXPECT_EQ('*', self->map[5]);
-	EXPECT_EQ('D', self->map[6]);
-	EXPECT_EQ('o', self->map[7]);
-	EXPECT_EQ('N', self->map[40]);
+	EXPECT_EQ('V', self->map[6]);
+	EXPECT_EQ('d', self->map[7]);
+	EXPECT_EQ('n', self->map[40]);
 	EXPECT_EQ('.', self->map[41]);
 	ASSERT_LT(0, file_of(self->chip, "sector-protection", self->text));
 	EXPECT_TRUE(strstr(self->text, "not frozen"));
@@ -195,7 +197,7 @@ TEST_F(debugfs, map)
 	/* what was last seen, until somebody asks the chip */
 	ASSERT_EQ(0, emu_set(self->chip, "reset_pin", "1"));
 	ASSERT_EQ(self->nr, drawn(self->chip, self->map));
-	EXPECT_EQ('V', self->map[2]);
+	EXPECT_EQ('v', self->map[2]);
 	ASSERT_EQ(0, asp_map(self->fd, &regs, self->locks, MAX_SECTORS));
 	EXPECT_SHOWN();
 	EXPECT_EQ('.', self->map[2]);
@@ -206,8 +208,8 @@ TEST_F(debugfs, map)
 	self->fd = mtd_open(self->chip, O_RDWR);
 	ASSERT_GE(self->fd, 0);
 	EXPECT_SHOWN();
-	EXPECT_EQ('N', self->map[40]);
-	EXPECT_EQ('B', self->map[self->nr - 1]);
+	EXPECT_EQ('n', self->map[40]);
+	EXPECT_EQ('b', self->map[self->nr - 1]);
 	ASSERT_EQ(0, mtd_unlock(self->fd, (self->nr - 16) * LOCK_SECTOR, 16 * LOCK_SECTOR));
 	EXPECT_SHOWN();
 	if (self->chip != AUTHENTA_SPI)
@@ -218,7 +220,7 @@ TEST_F(debugfs, map)
 	IN_SESSION(&keys, block_protect(&keys, 20 * LOCK_SECTOR, LOCK_SECTOR, CRTM_PROTECT_ADD,
 					self->block));
 	EXPECT_SHOWN();
-	EXPECT_EQ('R', self->map[20]);
+	EXPECT_EQ('r', self->map[20]);
 	IN_SESSION(&keys, block_protect(&keys, 20 * LOCK_SECTOR, LOCK_SECTOR, CRTM_PROTECT_REMOVE,
 					self->block));
 	EXPECT_SHOWN();
