@@ -177,7 +177,7 @@ struct mtd_crtm_info {
 				 MTD_ASP_S_BLOCK | MTD_ASP_S_REGION)
 
 /* mtd_asp_map.flags */
-#define MTD_ASP_F_FROZEN	(1U << 0) /* non-volatile lock bits cannot change now */
+#define MTD_ASP_F_FROZEN	(1U << 0) /* freeze bit: non-volatile lock bits stay */
 #define MTD_ASP_F_PASSWORD_MODE	(1U << 1) /* frozen at power-on; a password unfreezes */
 #define MTD_ASP_F_NO_PASSWORD	(1U << 2) /* password mode can never be set */
 #define MTD_ASP_F_PMR		(1U << 3) /* @pmr is valid */
