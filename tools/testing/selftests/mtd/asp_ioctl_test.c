@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -1062,6 +1064,13 @@ TEST_F(asp, password_mode_needs_the_password)
 	EXPECT_EQ(0, emu_opcode(self->chip, ASP_OP_WRASPR));
 	EXPECT_EQ(0xffff, emu_register(self->chip, "aspr"));
 
+	/* Nor if it never reached the chip, whatever the controller says. */
+	ASSERT_EQ(0, emu_set(self->chip, "fault", "drop 1 28"));
+	asp_init(c, MTD_ASP_PASSWORD_MODE);
+	EXPECT_EQ(0, asp_cmd(self->fd, c));
+	EXPECT_EQ(-EIO, c->result);
+	EXPECT_EQ(0, emu_opcode(self->chip, ASP_OP_WRASPR));
+
 	/* Nor if it cannot be read back. */
 	ASSERT_EQ(0, emu_set(self->chip, "fault", "eio_after 2 27"));
 	asp_init(c, MTD_ASP_PASSWORD_MODE);
@@ -1196,6 +1205,160 @@ TEST_F(asp, refusal_leaves_flash_clean)
 	EXPECT_EQ(sizeof(data), pwrite(self->fd, data, sizeof(data), erase.start));
 	EXPECT_EQ(0, emu_content(self->chip, erase.start, back, sizeof(back)));
 	EXPECT_EQ(0, memcmp(data, back, sizeof(data)));
+}
+
+/*
+ * What somebody left in the flag status register before the driver came is no
+ * answer to its commands.
+ */
+TEST_F(asp, earlier_errors)
+{
+	const struct asp_bytes failed_erase[] = {
+		{ 1, { 0x06 } }, { 2, { 0x01, 0x24 } },	/* block protection of sector 0 */
+		{ 1, { 0x06 } }, { 4, { 0x20, 0, 0, 0 } },
+		{ 1, { 0x04 } },
+	};
+
+	if (strstr(variant->chips, ":mem"))
+		return; /* spidev cannot have this controller */
+	close(self->fd);
+	ASSERT_EQ(0, boot_loader(self->chip, failed_erase, ARRAY_SIZE(failed_erase)));
+	self->fd = mtd_open(self->chip, O_RDWR);
+	ASSERT_GE(self->fd, 0);
+	EXPECT_EQ(0, simple(self->fd, MTD_ASP_NV_LOCK));
+	EXPECT_EQ(0x80, emu_register(self->chip, "fsr"));
+
+	PASSWORD_MODE();
+	close(self->fd);
+	ASSERT_EQ(0, boot_loader(self->chip, failed_erase, ARRAY_SIZE(failed_erase)));
+	self->fd = mtd_open(self->chip, O_RDWR);
+	ASSERT_GE(self->fd, 0);
+	EXPECT_EQ(0, simple(self->fd, MTD_ASP_PASSWORD_UNLOCK));
+	EXPECT_EQ(0, emu_state(self->chip, "frozen"));
+	EXPECT_EQ(0x80, emu_register(self->chip, "fsr"));
+}
+
+/* Everything that takes time, with times: what the chip is told while busy it ignores. */
+TEST_F(asp, times)
+{
+	static const char * const scales[] = { "100", "300" };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(scales); i++) {
+		ASSERT_EQ(0, emu_set(self->chip, "time_scale", scales[i]));
+		EXPECT_EQ(0, mtd_lock(self->fd, 0, 4 * LOCK_SECTOR));
+		EXPECT_EQ(0, asp_do(self->fd, MTD_ASP_NV_LOCK, 0, 4 * LOCK_SECTOR));
+		EXPECT_EQ(0, simple(self->fd, MTD_ASP_LOCK_DOWN));
+		EXPECT_EQ(0, simple(self->fd, MTD_ASP_NV_ERASE));
+		EXPECT_EQ(0, emu_state(self->chip, "nvlb"));
+		EXPECT_EQ(4, emu_state(self->chip, "vlb"));
+		EXPECT_EQ(0, emu_set(self->chip, "power_cycle", "1"));
+	}
+	EXPECT_EQ(0, simple(self->fd, MTD_ASP_PASSWORD_PROGRAM));
+	PASSWORD_MODE();
+	EXPECT_EQ(0, simple(self->fd, MTD_ASP_PASSWORD_UNLOCK));
+	EXPECT_EQ(0, emu_state(self->chip, "frozen"));
+	if (self->marked)
+		EXPECT_EQ(0, simple(self->fd, MTD_ASP_PMR_STATUS));
+	EXPECT_EQ(0, emu_state(self->chip, "busy_ignored"));
+	EXPECT_EQ(0, emu_state(self->chip, "wip"));
+}
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* A signal while somebody else has the flash: EINTR, and nothing is sent. */
+TEST_F(asp, signal_before_first_byte)
+{
+	struct sigaction sa = { .sa_handler = nothing };
+	struct itimerval it = { .it_value = { .tv_usec = 100000 } };
+	int pid, status;
+
+	ASSERT_EQ(0, simple(self->fd, MTD_ASP_NV_LOCK));
+	ASSERT_EQ(0, emu_set(self->chip, "time_scale", "200"));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(simple(self->fd, MTD_ASP_NV_ERASE) != 0);
+	while (!emu_opcode(self->chip, ASP_OP_ERNVLB) && !waitpid(pid, &status, WNOHANG))
+		usleep(1000);
+	/* 400 ms of it are to come */
+	emu_clear(self->chip);
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &it, NULL);
+	EXPECT_EQ(-EINTR, simple(self->fd, MTD_ASP_NV_LOCK));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, emu_opcode(self->chip, ASP_OP_WRNVLB));
+	EXPECT_EQ(0, emu_state(self->chip, "nvlb"));
+}
+
+#ifdef __LP64__
+/* Many non-volatile locks: others get at the flash meanwhile, and a signal ends it. */
+TEST(nv_lock_in_pieces)
+{
+	struct sigaction sa = { .sa_handler = nothing };
+	struct mtd_asp_cmd *cmd;
+	int fd, pid, status;
+	uint8_t data[256];
+
+	ASSERT_EQ(0, load_chips("mt25qu02g:spi:spi-nor:asp"));
+	/* 1 ms a sector, 4 s for the chip */
+	ASSERT_EQ(0, emu_set(0, "time_scale", "1000"));
+	fd = mtd_open(0, O_RDWR);
+	ASSERT_GE(fd, 0);
+	cmd = mmap(NULL, sizeof(*cmd), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, cmd);
+	asp_init(cmd, MTD_ASP_NV_LOCK);
+	cmd->length = MAX_SECTORS * LOCK_SECTOR;
+	sigaction(SIGUSR1, &sa, NULL);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(asp_cmd(fd, cmd) != 0);
+	while (!emu_opcode(0, ASP_OP_WRNVLB) && !waitpid(pid, &status, WNOHANG))
+		usleep(1000);
+	EXPECT_EQ(sizeof(data), pread(fd, data, sizeof(data), 0));
+	ASSERT_EQ(0, waitpid(pid, &status, WNOHANG));
+	EXPECT_EQ(0, kill(pid, SIGUSR1));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(1, cmd->sent);
+	EXPECT_EQ(-EINTR, cmd->result);
+	EXPECT_LT(0, cmd->done);
+	EXPECT_LT(cmd->done, MAX_SECTORS);
+	EXPECT_EQ(cmd->done, emu_state(0, "nvlb"));
+	EXPECT_EQ(0, cmd->state);
+	EXPECT_EQ(0, asp_sector(fd, cmd->done));
+	EXPECT_EQ(MTD_ASP_S_NON_VOLATILE, asp_sector(fd, cmd->done - 1));
+
+	/* Once more from the start: what is done stays done. */
+	ASSERT_EQ(0, emu_set(0, "time_scale", "0"));
+	EXPECT_EQ(0, asp_do(fd, MTD_ASP_NV_LOCK, 0, MAX_SECTORS * LOCK_SECTOR));
+	EXPECT_EQ(MAX_SECTORS, emu_state(0, "nvlb"));
+	munmap(cmd, sizeof(*cmd));
+	close(fd);
+}
+#endif
+
+/* The device is gone, its node is open. */
+TEST_F(asp, removed)
+{
+	unsigned int nr;
+
+	emu_clear(self->chip);
+	ASSERT_EQ(0, spi_unbind(self->chip, "spi-nor"));
+	EXPECT_EQ(-ENODEV, asp_map(self->fd, &self->map, self->sectors, self->n));
+	for (nr = 0; nr < NR_ASP_COMMANDS; nr++) {
+		EXPECT_EQ(-ENODEV, simple(self->fd, nr)) TH_LOG("%s", asp_commands[nr].name);
+	}
+	EXPECT_EQ(-ENODEV, mtd_lock(self->fd, 0, LOCK_SECTOR));
+	EXPECT_EQ(-ENODEV, mtd_unlock(self->fd, 0, LOCK_SECTOR));
+	EXPECT_EQ(-ENODEV, mtd_is_locked(self->fd, 0, LOCK_SECTOR));
+	EXPECT_EQ(0, emu_opcode(self->chip, ASP_OP_RDNVLB));
+	EXPECT_UNCHANGED();
 }
 
 /* Chips without sector protection, or without leave to use it. */

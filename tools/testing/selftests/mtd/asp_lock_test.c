@@ -601,6 +601,93 @@ TEST_F(lock, boot_loader_locks_survive)
 	EXPECT_EQ(0, mtd_unlock(self->fd, 5 * S, S));
 }
 
+/* Bound anew: locks are as they were, unless the core sent a reset, which the log tells. */
+TEST_F(lock, locks_survive_rebinding)
+{
+	bool reset;
+
+	ASSERT_EQ(0, mtd_lock(self->fd, 7 * S, 3 * S));
+	ASSERT_EQ(0, asp_do(self->fd, MTD_ASP_LOCK_DOWN, 9 * S, S));
+	kmsg_count(self->kmsg, "");
+	emu_clear(self->chip);
+	close(self->fd);
+	ASSERT_EQ(0, spi_unbind(self->chip, "spi-nor"));
+	ASSERT_EQ(0, spi_bind(self->chip, "spi-nor"));
+	self->fd = mtd_open(self->chip, O_RDWR);
+	ASSERT_GE(self->fd, 0);
+	reset = emu_opcode(self->chip, 0x99);
+	EXPECT_EQ(reset, !!kmsg_count(self->kmsg, "soft reset"));
+	EXPECT_EQ(0, emu_opcode(self->chip, self->wr));
+	EXPECT_EQ(reset ? 0 : 3, emu_state(self->chip, "vlb"));
+	ASSERT_MAP();
+	EXPECT_SECTOR(7, reset ? 0 : MTD_ASP_S_VOLATILE);
+	EXPECT_SECTOR(9, reset ? 0 : MTD_ASP_S_VOLATILE | MTD_ASP_S_LOCK_DOWN);
+	EXPECT_SECTOR(10, 0);
+}
+
+/* Some lock and unlock, one reads the map, one writes: nobody gets what is another's. */
+TEST_F_TIMEOUT(lock, many_at_once, 60)
+{
+	enum { PROCESSES = 4, ROUNDS = 30 };
+	struct erase_info_user erase = { .start = 60 * S, .length = SECTOR };
+	int pid[PROCESSES], i, n, status;
+
+	for (i = 0; i < PROCESSES; i++) {
+		const uint32_t own = 50 + i;
+
+		pid[i] = fork();
+		ASSERT_GE(pid[i], 0);
+		if (pid[i])
+			continue;
+		for (n = 0; n < ROUNDS; n++) {
+			if (mtd_lock(self->fd, own * S, S) ||
+			    mtd_is_locked(self->fd, own * S, S) != 1 ||
+			    asp_sector(self->fd, own) != MTD_ASP_S_VOLATILE ||
+			    refuses(self->chip, self->fd, own) != 1 ||
+			    mtd_unlock(self->fd, own * S, S) ||
+			    mtd_is_locked(self->fd, own * S, S) != 0 ||
+			    refuses(self->chip, self->fd, own) != 0)
+				_exit(1);
+			if (variant->n == 4096 && n > 3)
+				break;	/* a map of 4096 sectors takes long */
+		}
+		_exit(0);
+	}
+	for (n = 0; n < ROUNDS; n++) {
+		EXPECT_EQ(0, ioctl(self->fd, MEMERASE, &erase));
+		EXPECT_EQ(4, pwrite(self->fd, "data", 4, erase.start));
+	}
+	for (i = 0; i < PROCESSES; i++) {
+		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
+		EXPECT_EQ(0, status);
+	}
+	EXPECT_EQ(0, emu_state(self->chip, "vlb"));
+	EXPECT_EQ(0, emu_state(self->chip, "wel"));
+}
+
+/* A status register that can never change: block protection stays, nothing else moves. */
+TEST_F(lock, status_register_locked)
+{
+	if (!variant->authenta || variant->mem)
+		return; /* needs our marker, and spidev */
+	BOOT_LOADER(SET_SR(SR_TB | SR_BP(2)));
+	ASSERT_EQ(0, mtd_lock(self->fd, 0, 4 * S));
+	ASSERT_EQ(0, asp_do(self->fd, MTD_ASP_PMR_STATUS, 0, 0));
+	kmsg_count(self->kmsg, "");
+	EXPECT_GT(0, mtd_unlock(self->fd, 0, 4 * S));
+	EXPECT_EQ(4, emu_state(self->chip, "vlb"));
+	EXPECT_EQ(SR_TB | SR_BP(2), emu_register(self->chip, "sr"));
+	/* it does stand as it was */
+	EXPECT_EQ(0, kmsg_count(self->kmsg, "not left"));
+	EXPECT_EQ(READY, FSR(self->chip, "fsr"));
+	EXPECT_EQ(0, emu_state(self->chip, "wel"));
+	/* where there is no block protection, volatile locks go on */
+	EXPECT_EQ(0, mtd_unlock(self->fd, 2 * S, 2 * S));
+	ASSERT_MAP();
+	EXPECT_SECTOR(1, MTD_ASP_S_BLOCK | MTD_ASP_S_VOLATILE);
+	EXPECT_SECTOR(2, 0);
+}
+
 /* One locked sector in each die: that one alone fails, and every die is clean afterwards. */
 TEST_F(lock, four_dies)
 {
