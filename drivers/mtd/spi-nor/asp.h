@@ -28,7 +28,7 @@
  * @marked: the chip carries our marker: one-time bits of opcodes that are not
  *	public for MT25Q may be written
  * @frozen: the global freeze bit as last seen
- * @seen: all sectors were read once; before that @map says nothing
+ * @seen: all was read once, regions too; before that @map says too little
  * @lost: sectors found to have lost volatile bits, not reported yet; under the
  *	flash's lock
  * @first_lost: the first of them

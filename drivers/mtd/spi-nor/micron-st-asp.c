@@ -497,15 +497,12 @@ static void asp_report_lost(struct spi_nor *nor)
 
 static int asp_read_sectors(struct spi_nor *nor, u32 first, u32 nr, bool nv)
 {
-	struct spi_nor_asp *asp = nor->params->asp;
 	int ret = 0;
 	u32 i;
 
 	for (i = first; i < first + nr && !ret; i++)
 		ret = asp_read_sector(nor, i, nv);
 	asp_report_lost(nor);
-	if (!ret && nv && nr == asp->n_sectors)
-		asp->seen = true;
 
 	return ret;
 }
@@ -581,8 +578,12 @@ static int asp_read_all(struct spi_nor *nor, u32 first, u32 nr)
 	if (ret)
 		return ret;
 	ret = asp_read_regions(nor);
+	if (ret < 0)
+		return ret;
+	if (nr == nor->params->asp->n_sectors)
+		nor->params->asp->seen = true;
 
-	return ret < 0 ? ret : 0;
+	return 0;
 }
 
 /* Mark the sectors whose volatile lock bit has to change. */
@@ -1340,7 +1341,7 @@ static int asp_fill_map(struct spi_nor *nor, struct mtd_asp_map *map)
 static int asp_map(struct mtd_security *sec, struct mtd_asp_map *map, u8 *sectors)
 {
 	struct spi_nor *nor = security_to_spi_nor(sec);
-	const struct spi_nor_asp *asp = nor->params->asp;
+	struct spi_nor_asp *asp = nor->params->asp;
 	unsigned int noio;
 	int ret;
 
@@ -1353,8 +1354,10 @@ static int asp_map(struct mtd_security *sec, struct mtd_asp_map *map, u8 *sector
 	ret = asp_fill_map(nor, map);
 	if (!ret && sectors)
 		ret = asp_read_sectors(nor, map->first, map->nr, true);
-	if (!ret && sectors)
+	if (!ret && sectors) {
 		memcpy(sectors, asp->map + map->first, map->nr);
+		asp->seen |= map->nr == asp->n_sectors;
+	}
 	asp_release(nor, noio);
 
 	return ret;
