@@ -768,9 +768,13 @@ static int micron_st_nor_asp_unlock(struct spi_nor *nor, loff_t ofs, u64 len)
 	return asp_locking(nor, ofs, len, asp_unlock);
 }
 
+/* Users ask for erase blocks too, which are smaller: as the sectors, so what they touch. */
 static int micron_st_nor_asp_is_locked(struct spi_nor *nor, loff_t ofs, u64 len)
 {
-	return asp_locking(nor, ofs, len, asp_is_locked);
+	loff_t start = round_down(ofs, ASP_SECTOR_SIZE);
+
+	return asp_locking(nor, start, round_up(ofs + len, ASP_SECTOR_SIZE) - start,
+			   asp_is_locked);
 }
 
 static const struct spi_nor_locking_ops micron_st_nor_asp_locking_ops = {
