@@ -8,12 +8,15 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/time.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -165,6 +168,72 @@ TEST_F_TIMEOUT(cost, probe, 60)
 	/* the map once */
 	EXPECT_EQ(SECTORS, self->count[ASP_OP_RDVLB_4B]);
 	EXPECT_EQ(SECTORS, self->count[ASP_OP_RDNVLB]);
+}
+
+static void woken(int sig)
+{
+	(void)sig;
+}
+
+/*
+ * Non-volatile locks of all sectors, at a pace of seconds: others read in between,
+ * and a signal ends it where it is.
+ */
+TEST_F_TIMEOUT(cost, interrupted, 60)
+{
+	struct sigaction action = { .sa_handler = woken };
+	struct itimerval timer = { .it_value.tv_sec = 3 };
+	static uint8_t locks[MAX_SECTORS];
+	struct timespec start, end;
+	struct mtd_asp_cmd cmd;
+	double wait, longest = 0;
+	int i, pipes[2], status;
+	uint8_t byte;
+	pid_t reader;
+
+	ASSERT_EQ(0, asp_do(self->fd, MTD_ASP_NV_ERASE, 0, 0));
+	ASSERT_EQ(0, emu_set(CHIP, "time_scale", "1000"));
+	ASSERT_EQ(0, pipe(pipes));
+	reader = fork();
+	ASSERT_GE(reader, 0);
+	if (!reader) {
+		close(pipes[0]);
+		for (;;) {
+			clock_gettime(CLOCK_MONOTONIC, &start);
+			if (pread(self->fd, &byte, 1, 0) != 1)
+				_exit(1);
+			clock_gettime(CLOCK_MONOTONIC, &end);
+			wait = end.tv_sec - start.tv_sec + (end.tv_nsec - start.tv_nsec) / 1e9;
+			if (write(pipes[1], &wait, sizeof(wait)) != sizeof(wait))
+				_exit(0);
+			usleep(1000);
+		}
+	}
+	close(pipes[1]);
+
+	sigaction(SIGALRM, &action, NULL);
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &timer, NULL));
+	asp_init(&cmd, MTD_ASP_NV_LOCK);
+	cmd.length = SECTORS * (uint64_t)LOCK_SECTOR;
+	EXPECT_EQ(0, asp_cmd(self->fd, &cmd));
+	EXPECT_EQ(1, cmd.sent);
+	EXPECT_EQ(-EINTR, cmd.result);
+	EXPECT_LT(0, cmd.done);
+	EXPECT_GT(SECTORS, cmd.done);
+	ASSERT_EQ(SECTORS, emu_locks(CHIP, locks));
+	for (i = 0; i < SECTORS; i++)
+		EXPECT_EQ(i < (int)cmd.done ? MTD_ASP_S_NON_VOLATILE : 0, locks[i]);
+
+	ASSERT_EQ(0, fcntl(pipes[0], F_SETFL, O_NONBLOCK));
+	while (read(pipes[0], &wait, sizeof(wait)) == sizeof(wait))
+		longest = wait > longest ? wait : longest;
+	close(pipes[0]);
+	EXPECT_EQ(reader, waitpid(reader, &status, 0));
+	EXPECT_LT(longest, 2);
+	report("mt25qu02g: non-volatile locks: %u in 3 s, another reader waits %.2f s at most",
+	       cmd.done, longest);
+	ASSERT_EQ(0, emu_set(CHIP, "time_scale", "0"));
+	EXPECT_EQ(0, asp_do(self->fd, MTD_ASP_NV_ERASE, 0, 0));
 }
 
 TEST_HARNESS_MAIN

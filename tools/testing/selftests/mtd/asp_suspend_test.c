@@ -175,7 +175,7 @@ TEST_F_TIMEOUT(suspend, fault, 60)
 	SLEEP_AND_WAKE(1);
 	for (i = 0; i < self->nr; i++)
 		EXPECT_EQ(i == 4 ? 0 : self->before[i], self->after[i]) TH_LOG("sector %d", i);
-	EXPECT_TRUE(log_names(self->log, 4, "lost")) TH_LOG("%s", self->log);
+	EXPECT_TRUE(log_names(self->log, 4, "not set again")) TH_LOG("%s", self->log);
 	EXPECT_FALSE(log_names(self->log, 3, NULL)) TH_LOG("%s", self->log);
 	EXPECT_FALSE(log_names(self->log, 5, NULL)) TH_LOG("%s", self->log);
 	EXPECT_EQ(0, mtd_is_locked(self->fd, 4 * LOCK_SECTOR, LOCK_SECTOR));
@@ -194,6 +194,24 @@ TEST_F_TIMEOUT(suspend, fault_freeze, 60)
 	EXPECT_TRUE(strstr(self->log, "no longer frozen")) TH_LOG("%s", self->log);
 	EXPECT_EQ(0, asp_do(self->fd, MTD_ASP_FREEZE, 0, 0));
 	EXPECT_EQ(1, emu_state(self->chip, "frozen"));
+}
+
+/* Power fails in the middle of the resume: reported, and it ends. */
+TEST_F_TIMEOUT(suspend, power_cut, 60)
+{
+	ASSERT_EQ(0, set_locks(self->fd));
+	ASSERT_EQ(0, emu_fault(self->chip, "power_cut", 8, "any"));
+	SLEEP_AND_WAKE(1);
+	EXPECT_EQ(0, emu_state(self->chip, "power"));
+	EXPECT_TRUE(strstr(self->log, "not set again: 0x")) TH_LOG("%s", self->log);
+	EXPECT_TRUE(strstr(self->log, "no longer frozen")) TH_LOG("%s", self->log);
+	EXPECT_GT(0, mtd_is_locked(self->fd, 2 * LOCK_SECTOR, LOCK_SECTOR));
+
+	ASSERT_EQ(0, emu_set(self->chip, "power_cycle", "1"));
+	EXPECT_EQ(0, mtd_is_locked(self->fd, 2 * LOCK_SECTOR, 5 * LOCK_SECTOR));
+	EXPECT_EQ(1, mtd_is_locked(self->fd, 40 * LOCK_SECTOR, LOCK_SECTOR));
+	EXPECT_EQ(0, set_locks(self->fd));
+	EXPECT_EQ(1, mtd_is_locked(self->fd, 2 * LOCK_SECTOR, 5 * LOCK_SECTOR));
 }
 
 /* What a boot loader set survives the probe, and suspend too. */
