@@ -226,14 +226,76 @@ static void fsr_of_dice(struct kunit *test)
 					((a | b) & 0x7f) | (a & b & 0x80));
 }
 
-/* One character for each state, and all that lock are told from those that don't. */
+/* What locks a sector is its letter, in upper case with lock-down. */
 static void drawn_states(struct kunit *test)
 {
-	static const char drawn[STATES + 1] = ".VoDN*N*B*B*****R*R*************";
-	u8 s;
+	static const struct {
+		u8 bit;
+		char lower;
+		char upper;
+	} letters[] = {
+		{ MTD_ASP_S_VOLATILE, 'v', 'V' },
+		{ MTD_ASP_S_NON_VOLATILE, 'n', 'N' },
+		{ MTD_ASP_S_BLOCK, 'b', 'B' },
+		{ MTD_ASP_S_REGION, 'r', 'R' },
+	};
+	u8 s, i, n;
 
-	for (s = 0; s < STATES; s++)
-		KUNIT_EXPECT_EQ_MSG(test, micron_st_nor_asp_char(s), drawn[s], "%02x", s);
+	for (s = 0; s < STATES; s++) {
+		bool down = has(s, MTD_ASP_S_LOCK_DOWN);
+		char want = down ? 'd' : '.';
+
+		for (i = 0, n = 0; i < ARRAY_SIZE(letters); i++) {
+			if (!has(s, letters[i].bit))
+				continue;
+			want = down ? letters[i].upper : letters[i].lower;
+			n++;
+		}
+		KUNIT_EXPECT_EQ_MSG(test, micron_st_nor_asp_char(s), n > 1 ? '*' : want,
+				    "%02x", s);
+	}
+}
+
+/* A power of two of sectors at one end of the chip, or all, or none */
+static bool expressible(u32 n, u32 sectors)
+{
+	u32 all = BIT(n) - 1, k;
+
+	if (!sectors || sectors == all)
+		return true;
+	for (k = 1; k < n; k *= 2)
+		if (sectors == BIT(k) - 1 || sectors == (all & ~(BIT(n - k) - 1)))
+			return true;
+	return false;
+}
+
+/* Every range that touches what block protection locks, @k sectors from @at of @n */
+static void expect_without(struct kunit *test, u32 n, u32 at, u32 k)
+{
+	u32 area = (BIT(k) - 1) << at, first, nr, range;
+	bool can;
+
+	for (first = 0; first < n; first++)
+		for (nr = 1; nr <= n - first; nr++) {
+			range = (BIT(nr) - 1) << first;
+			if (!(area & range))
+				continue;
+			can = micron_st_nor_asp_bp_can(n * SZ_64K, at * SZ_64K, k * SZ_64K,
+						       first * SZ_64K, nr * SZ_64K);
+			KUNIT_EXPECT_EQ_MSG(test, can, expressible(n, area & ~range),
+					    "%u: %u+%u without %u+%u", n, at, k, first, nr);
+		}
+}
+
+static void block_without(struct kunit *test)
+{
+	u32 n, k;
+
+	for (n = 4; n <= 16; n *= 2)
+		for (k = 1; k <= n; k *= 2) {
+			expect_without(test, n, 0, k);
+			expect_without(test, n, n - k, k);
+		}
 }
 
 static void passwords(struct kunit *test)
@@ -262,6 +324,7 @@ static struct kunit_case asp_arith_cases[] = {
 	KUNIT_CASE(locked_states),
 	KUNIT_CASE(plan_states),
 	KUNIT_CASE(block_states),
+	KUNIT_CASE(block_without),
 	KUNIT_CASE(region_states),
 	KUNIT_CASE(fsr_of_dice),
 	KUNIT_CASE(drawn_states),

@@ -513,7 +513,7 @@ static void fail_everywhere(struct kunit *test, bool lock)
 				wrong = fail_once(rig, lock, at, how & 1, how & 2, &ret);
 				if (wrong) {
 					KUNIT_FAIL(test, "%s is wrong: start %u, op %u%s%s",
-						   wrong, i, at, how & 2 ? ", done all the same" : "",
+						   wrong, i, at, how & 2 ? ", though done" : "",
 						   how & 1 ? ", and all later ones" : "");
 					return;
 				}
