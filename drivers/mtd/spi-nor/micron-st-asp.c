@@ -1032,12 +1032,9 @@ static int asp_cmd_range(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
 		if (ret)
 			break;
 	}
-	if (ret) {
-		/* What it is now, if the chip can say so. */
-		if (!asp->unsettled)
-			asp_read_sector(nor, i, true);
-		cmd->state = asp->map[i];
-	}
+	/* What it is now, if the chip can say so. */
+	if (ret && !asp->unsettled)
+		asp_read_sector(nor, i, true);
 
 	return ret;
 }
@@ -1288,6 +1285,9 @@ static int asp_cmd(struct mtd_security *sec, struct mtd_asp_cmd *cmd)
 
 	if (!cmd->sent)
 		return ret;
+	if (ret && cmd->length)
+		cmd->state = READ_ONCE(nor->params->asp->map[(u32)(cmd->offset / ASP_SECTOR_SIZE) +
+							     cmd->done]);
 	switch (ret) {
 	case 0:
 	case -EINTR:
@@ -1415,6 +1415,8 @@ void spi_nor_asp_reset_warning(struct spi_nor *nor)
 	if (n)
 		dev_warn(nor->dev, "soft reset: the volatile locks of %u sector%s go\n", n,
 			 asp_plural(n));
+	if (asp && asp->frozen)
+		dev_warn(nor->dev, "soft reset: unless in password mode, the freeze goes\n");
 }
 
 /**

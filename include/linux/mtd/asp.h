@@ -3,10 +3,11 @@
  * Micron MT25Q Advanced Sector Protection: opcodes, registers, times, and what
  * MTD_ASP_CMD does with them.
  *
- * Public: the opcodes and what sector protection register, volatile and
- * non-volatile lock bits mean (MT25QL256ABA datasheet, pages 35 and 36).
- * Inferred from ISSI's IS25LX/WX, whose text follows Micron's: global freeze
- * bit, protection management register, read-back values, times. Unverified, and
+ * Public: the opcodes but A6h, A7h, 2Bh and 68h, and what sector protection
+ * register, volatile and non-volatile lock bits mean (MT25QL256ABA datasheet,
+ * pages 35 and 36). Inferred from ISSI's IS25LX/WX, whose text follows Micron's:
+ * those four, global freeze bit, protection management register, read-back
+ * values, times. Unverified, and
  * kept here and in micron-st-asp.c alone: every write needs write enable; the
  * password is 8 bytes, least significant first; 16-bit registers likewise; A6h
  * carries no data; a stacked part has one set of registers, takes commands

@@ -93,8 +93,8 @@ struct mtd_security_ops {
  * @cmd: do @cmd, whose form, range, permission and confirmation were checked.
  *	Returns a negative errno if nothing was sent but reads (-EACCES: protection as it
  *	stands forbids it; -EOPNOTSUPP: not on this chip; -EINTR: a signal before);
- *	otherwise 0 with @cmd->sent 1, result, done and state. Leaves no copy of the
- *	password.
+ *	otherwise 0 with @cmd->result, done, state, and sent, which is 0 if everything
+ *	stood as wanted. Leaves no copy of the password.
  *
  * Both sleep, and touch no user memory. They hold the flash's lock throughout, but for
  * pauses between the pieces of a long range, where a signal ends it (@cmd->result -EINTR).

@@ -6,7 +6,8 @@
  * A command is a *block*: every byte from the opcode to the last byte of its
  * HMAC, made by whoever holds the key. The kernel passes a block only if its
  * table names the opcode pair and length, reserved bytes, slot and addresses
- * are right; it never makes, changes, splits, repeats or reorders one.
+ * are right; it never changes, splits, repeats or reorders one, and makes none of
+ * its own but the unsigned "get information" of A-CRTM.
  *
  * errno policy: an errno means that NOTHING was sent. Once a block may have
  * reached the chip the call returns 0, and @done and the entries tell the rest.
@@ -25,8 +26,10 @@
  *   E2BIG, EFAULT, ENOMEM  as copy_struct_from_user()
  *   EINTR       a signal before the first byte
  *   EBUSY, EIO  an earlier block timed out or failed, and the chip was not seen
- *               ready since
+ *               ready since; of MTD_ASP_* EIO also if the chip could not be read
  *   ENODEV      the device is gone
+ *
+ * An errno of MTD_ASP_* means that nothing was sent but reads.
  */
 #ifndef _UAPI_MTD_SECURITY_H
 #define _UAPI_MTD_SECURITY_H
@@ -218,7 +221,7 @@ enum mtd_asp_cmd_nr {
 	MTD_ASP_LOCK_DOWN,	/* volatile lock bits of the range stay until reset */
 	MTD_ASP_NV_LOCK,	/* set the non-volatile lock bits of the range */
 	MTD_ASP_NV_ERASE,	/* clear all non-volatile lock bits of the chip */
-	MTD_ASP_FREEZE,		/* non-volatile lock bits stay until power-on or password */
+	MTD_ASP_FREEZE,		/* non-volatile lock bits stay until reset or password */
 	MTD_ASP_PASSWORD_UNLOCK, /* password mode: unfreeze */
 	MTD_ASP_PASSWORD_VERIFY, /* does the chip hold this password? before password mode */
 	MTD_ASP_PASSWORD_PROGRAM, /* "unused-password-bits": program and verify */
