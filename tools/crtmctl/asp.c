@@ -51,6 +51,7 @@ int range_check(const struct ctl *ctl, struct range *range)
 int asp_sectors(struct ctl *ctl, uint8_t **sectors)
 {
 	uint32_t nr = ctl->asp.nr;
+	struct mtd_asp_map map;
 	int err;
 
 	*sectors = calloc(nr, 1);
@@ -58,11 +59,13 @@ int asp_sectors(struct ctl *ctl, uint8_t **sectors)
 		ctl_error("out of memory");
 		return CTL_DEVICE;
 	}
-	err = crtm_asp_map(ctl->fd, &ctl->asp, *sectors, nr);
-	if (!err && ctl->asp.nr != nr)
+	err = crtm_asp_map(ctl->fd, &map, *sectors, nr);
+	if (!err && map.nr != nr)
 		err = -EBADMSG;
-	if (!err)
+	if (!err) {
+		ctl->asp = map;
 		return CTL_OK;
+	}
 	ctl_error("%s: the map cannot be read: %s (%s)", ctl->path, crtm_asp_errno_text(err),
 		  crtm_errno_name(err));
 	free(*sectors);
@@ -151,7 +154,7 @@ static const char *why_not(const struct ctl *ctl, const struct crtm_asp_command 
 	return why ? why : crtm_asp_errno_text(err);
 }
 
-static void report_partial(const struct ctl *ctl, const struct asp_result *res)
+void asp_report_partial(const struct ctl *ctl, const struct asp_result *res)
 {
 	uint32_t total = res->range->length / ctl->asp.sector_size;
 	uint64_t behind = res->range->offset + (uint64_t)res->done * ctl->asp.sector_size;
@@ -203,9 +206,15 @@ int asp_command(const struct ctl *ctl, struct mtd_asp_cmd *cmd, const struct ran
 			  "holds now", ctl->path, row->name, crtm_asp_errno_text(cmd->result),
 			  crtm_errno_name(cmd->result));
 		if (range)
-			report_partial(ctl, res);
+			asp_report_partial(ctl, res);
 	}
 	return exit_of(res->outcome);
+}
+
+bool asp_stays_locked(uint8_t state)
+{
+	return (state & (MTD_ASP_S_NON_VOLATILE | MTD_ASP_S_REGION)) ||
+	       ((state & MTD_ASP_S_LOCK_DOWN) && (state & MTD_ASP_S_VOLATILE));
 }
 
 void asp_add_state(json_object *obj, const char *key, uint8_t state)
@@ -242,6 +251,8 @@ int asp_show(const struct ctl *ctl, const struct asp_result *res, const char *te
 	json_add_string(obj, "outcome", outcome_name(res->outcome));
 	if (res->outcome != CRTM_ACCEPTED)
 		json_add_string(obj, "error", crtm_errno_name(res->err));
+	if (res->volatile_set)
+		json_add_bool(obj, "volatile_set", true);
 	if (res->counted)
 		json_add_int(obj, "done", res->done);
 	if (res->counted && res->outcome != CRTM_ACCEPTED)

@@ -109,10 +109,11 @@ struct input {
 
 /**
  * input_read() - a whole file, or standard input for "-", of at most @max bytes
+ * @name: of the file, for messages
  *
  * Copies nothing about, so that input_free() leaves no trace of it.
  */
-int input_read(struct input *in, const char *path, size_t max);
+int input_read(struct input *in, const char *path, const char *name, size_t max);
 void input_free(struct input *in);
 
 int random_bytes(void *buf, size_t len);
@@ -223,6 +224,7 @@ struct asp_result {
 	bool counted;			/* @done is valid, and @state unless accepted */
 	uint32_t done;			/* leading sectors of @range that are as wanted */
 	uint8_t state;			/* of the sector behind them */
+	bool volatile_set;		/* unsent, but the volatile locks of @range were set */
 };
 
 /**
@@ -235,11 +237,17 @@ struct asp_result {
 int asp_command(const struct ctl *ctl, struct mtd_asp_cmd *cmd, const struct range *range,
 		struct asp_result *result);
 
+/* asp_report_partial() - how many sectors of the range are as wanted, and the next one */
+void asp_report_partial(const struct ctl *ctl, const struct asp_result *result);
+
 /* asp_show() - the result as JSON, or @text if it was accepted; the exit code */
 int asp_show(const struct ctl *ctl, const struct asp_result *result, const char *text);
 
 /* asp_sectors() - read the whole map; CTL_OK with @sectors to be freed, or CTL_DEVICE */
 int asp_sectors(struct ctl *ctl, uint8_t **sectors);
+
+/* asp_stays_locked() - is there a lock that MEMUNLOCK does not take away? */
+bool asp_stays_locked(uint8_t state);
 
 /* asp_add_state() - the names of a sector's state as an array */
 void asp_add_state(json_object *obj, const char *key, uint8_t state);

@@ -119,12 +119,12 @@ static int fill(struct input *in, int fd, size_t max)
 	return CTL_OK;
 }
 
-int input_read(struct input *in, const char *path, size_t max)
+int input_read(struct input *in, const char *path, const char *name, size_t max)
 {
 	bool standard = !strcmp(path, "-");
 	int fd, ret;
 
-	in->name = standard ? "standard input" : path;
+	in->name = standard ? "standard input" : name;
 	in->len = 0;
 	in->size = 4096;
 	in->data = malloc(in->size);

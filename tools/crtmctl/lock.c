@@ -15,15 +15,14 @@ static bool cannot_lock(uint8_t state)
 	return (state & (MTD_ASP_S_LOCK_DOWN | MTD_ASP_S_VOLATILE)) == MTD_ASP_S_LOCK_DOWN;
 }
 
-static bool cannot_unlock(uint8_t state)
-{
-	return (state & (MTD_ASP_S_NON_VOLATILE | MTD_ASP_S_REGION)) ||
-	       ((state & MTD_ASP_S_LOCK_DOWN) && (state & MTD_ASP_S_VOLATILE));
-}
-
 static bool not_locked(uint8_t state)
 {
 	return !(state & MTD_ASP_S_VOLATILE);
+}
+
+static bool not_locked_down(uint8_t state)
+{
+	return ~state & (MTD_ASP_S_VOLATILE | MTD_ASP_S_LOCK_DOWN);
 }
 
 static bool not_unlocked(uint8_t state)
@@ -33,10 +32,10 @@ static bool not_unlocked(uint8_t state)
 
 /*
  * The first sector of @range that is so: how many are in front of it, and its state.
- * False if there is none, or the map cannot be read.
+ * Return: 1, 0 if there is none, -1 if the map cannot be read (reported)
  */
-static bool find_sector(struct ctl *ctl, const struct range *range, bool (*is)(uint8_t state),
-			uint32_t *before, uint8_t *state)
+static int find_sector(struct ctl *ctl, const struct range *range, bool (*is)(uint8_t state),
+		       uint32_t *before, uint8_t *state)
 {
 	uint32_t nr = range->length / ctl->asp.sector_size, i, first;
 	bool found = false;
@@ -45,7 +44,7 @@ static bool find_sector(struct ctl *ctl, const struct range *range, bool (*is)(u
 	*before = 0;
 	*state = 0;
 	if (asp_sectors(ctl, &sectors))
-		return false;
+		return -1;
 	first = (ctl->info.node_offset + range->offset) / ctl->asp.sector_size - ctl->asp.first;
 	for (i = 0; i < nr && !found; i++) {
 		found = is(sectors[first + i]);
@@ -65,7 +64,7 @@ static void report_volatile(struct ctl *ctl, const struct range *range, bool loc
 	uint8_t state;
 
 	if (res->err == EACCES &&
-	    find_sector(ctl, range, lock ? cannot_lock : cannot_unlock, &before, &state)) {
+	    find_sector(ctl, range, lock ? cannot_lock : asp_stays_locked, &before, &state) > 0) {
 		offset += (uint64_t)before * ctl->asp.sector_size;
 		ctl_error("%s: %s: nothing changed: the sector at offset 0x%08llx (0x%08llx of the "
 			  "chip) is %s (EACCES)", ctl->path, res->command,
@@ -78,7 +77,8 @@ static void report_volatile(struct ctl *ctl, const struct range *range, bool loc
 			  "(protection management register) (EACCES)", ctl->path, res->command);
 	} else if (res->err == EINVAL && !lock) {
 		ctl_error("%s: %s: nothing changed: the block protection bits cannot open this "
-			  "range and nothing else; try the whole chip (EINVAL)", ctl->path,
+			  "range and nothing else; a larger one, in the end the whole chip, can be "
+			  "opened, which opens more than you asked for (EINVAL)", ctl->path,
 			  res->command);
 	} else if (res->outcome == CRTM_UNSENT) {
 		ctl_error("%s: %s: nothing changed: %s (%s)", ctl->path, res->command,
@@ -88,12 +88,9 @@ static void report_volatile(struct ctl *ctl, const struct range *range, bool loc
 			  "kernel's log names the sectors that stand wrong", ctl->path,
 			  res->command, crtm_asp_errno_text(res->err), crtm_errno_name(res->err));
 		res->counted = find_sector(ctl, range, lock ? not_locked : not_unlocked,
-					   &res->done, &res->state);
+					   &res->done, &res->state) > 0;
 		if (res->counted)
-			ctl_error("%s: %u of %llu sectors are as wanted; the one behind them is %s",
-				  ctl->path, res->done,
-				  (unsigned long long)range->length / ctl->asp.sector_size,
-				  crtm_asp_state_text(res->state, text, sizeof(text)));
+			asp_report_partial(ctl, res);
 	}
 }
 
@@ -118,6 +115,37 @@ static int change_volatile(struct ctl *ctl, const struct range *range, bool lock
 	res->err = -err;
 	report_volatile(ctl, range, lock, res);
 	return exit_of(res->outcome);
+}
+
+static int lock_down(struct ctl *ctl, const struct range *range, struct asp_result *res)
+{
+	struct mtd_asp_cmd cmd = { .cmd = MTD_ASP_LOCK_DOWN };
+	int ret, found;
+
+	ret = change_volatile(ctl, range, true, res);
+	if (ret)
+		return ret;
+	ret = asp_command(ctl, &cmd, range, res);
+	if (ret) {
+		ctl_error("%s: the volatile locks themselves are set", ctl->path);
+		res->volatile_set = res->outcome == CRTM_UNSENT;
+		return ret;
+	}
+	/* Between the two somebody else may have opened one, which then stays open. */
+	found = find_sector(ctl, range, not_locked_down, &res->done, &res->state);
+	if (!found) {
+		res->done = range->length / ctl->asp.sector_size;
+		return CTL_OK;
+	}
+	res->outcome = CRTM_UNKNOWN;
+	res->err = EIO;
+	res->counted = found > 0;
+	ctl_error("%s: %s: done, but %s", ctl->path, res->command, res->counted ?
+		  "not all of the range is locked: something opened it in between" :
+		  "nobody knows whether something opened the range in between");
+	if (res->counted)
+		asp_report_partial(ctl, res);
+	return CTL_UNKNOWN;
 }
 
 /* Options */
@@ -178,7 +206,7 @@ static int run_lock(struct ctl *ctl, int argc, char **argv)
 		{ "down", no_argument, NULL, 'D' },
 		RANGE_LONG
 	};
-	struct mtd_asp_cmd cmd = { 0 };
+	struct mtd_asp_cmd cmd = { .cmd = MTD_ASP_NV_LOCK };
 	struct asp_result res;
 	const char *what = "volatile lock set, until the chip's reset or power-on";
 	char text[192], size[32];
@@ -192,6 +220,12 @@ static int run_lock(struct ctl *ctl, int argc, char **argv)
 		ctl_error("--down concerns volatile locks: not together with --non-volatile");
 		return CTL_USAGE;
 	}
+	if ((opt.down || opt.non_volatile) && !opt.range.have_length) {
+		ctl_error("%s needs --length: unlock does not open what it locks, and without a "
+			  "length that would be all up to the node's end",
+			  opt.down ? "--down" : "--non-volatile");
+		return CTL_USAGE;
+	}
 	ret = asp_open(ctl, true);
 	if (!ret)
 		ret = range_check(ctl, &opt.range);
@@ -199,19 +233,13 @@ static int run_lock(struct ctl *ctl, int argc, char **argv)
 		return ret;
 
 	if (opt.non_volatile) {
-		cmd.cmd = MTD_ASP_NV_LOCK;
 		what = "non-volatile lock set";
 		asp_command(ctl, &cmd, &opt.range, &res);
+	} else if (opt.down) {
+		what = "volatile lock set and locked down, until the chip's reset or power-on";
+		lock_down(ctl, &opt.range, &res);
 	} else {
-		ret = change_volatile(ctl, &opt.range, true, &res);
-		if (!ret && opt.down) {
-			cmd.cmd = MTD_ASP_LOCK_DOWN;
-			what = "volatile lock set and locked down, until the chip's reset or "
-			       "power-on";
-			ret = asp_command(ctl, &cmd, &opt.range, &res);
-			if (ret)
-				ctl_error("%s: the volatile locks themselves are set", ctl->path);
-		}
+		change_volatile(ctl, &opt.range, true, &res);
 	}
 	size_text(size, ctl->asp.sector_size);
 	snprintf(text, sizeof(text), "0x%08llx + 0x%08llx (%llu x %s): %s",
@@ -228,7 +256,8 @@ const struct verb verb_lock = {
 	"Sets the volatile lock bits of the range, as flash_lock does: they hold until the\n"
 	"chip's reset or power-on, or until unlock.\n"
 	"  -o, --offset O      first byte, relative to the node; default: 0\n"
-	"  -l, --length L      bytes; default: up to the node's end\n"
+	"  -l, --length L      bytes; default: up to the node's end, but --down and\n"
+	"                      --non-volatile have none\n"
 	"                      (both take 0x, and k or M for 1024 or 1024*1024; the range is\n"
 	"                      made of whole sectors of the chip, 64 KiB each)\n"
 	"  -D, --down          then lock them down: not even unlock opens them before the\n"

@@ -3,6 +3,7 @@
  * crtmctl: security commands of SPI NOR flash from the command line.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -70,14 +71,23 @@ int ctl_option(struct ctl *ctl, int option)
 	}
 }
 
+typedef int list_fn(struct crtm_node *nodes, size_t max, struct crtm_silent_node *silent);
+
 /* Without -d: the only node there is, never a guess. @what: what it has to have. */
-static int choose_node(struct ctl *ctl, int (*list)(struct crtm_node *nodes, size_t max),
-		       const char *what)
+static int choose_node(struct ctl *ctl, bool write, list_fn *list, const char *what)
 {
+	struct crtm_silent_node silent;
 	struct crtm_node nodes[32];
 	int i, nr, max = sizeof(nodes) / sizeof(nodes[0]);
 
-	nr = list(nodes, max);
+	nr = list(nodes, max, &silent);
+	if (write && nr <= 1 && silent.err) {
+		/* It could be the one that was meant. */
+		ctl_error("%s cannot be asked whether it has %s: %s (%s); choose a node with -d",
+			  silent.path, what, crtm_errno_text(silent.err),
+			  crtm_errno_name(silent.err));
+		return CTL_DEVICE;
+	}
 	if (nr < 0) {
 		ctl_error("looking for MTD devices with %s: %s (%s)", what, crtm_errno_text(nr),
 			  crtm_errno_name(nr));
@@ -101,13 +111,12 @@ static int choose_node(struct ctl *ctl, int (*list)(struct crtm_node *nodes, siz
 	return CTL_OK;
 }
 
-static int open_node(struct ctl *ctl, bool write, int (*list)(struct crtm_node *nodes, size_t max),
-		     const char *what)
+static int open_node(struct ctl *ctl, bool write, list_fn *list, const char *what)
 {
 	int ret;
 
 	if (!ctl->device) {
-		ret = choose_node(ctl, list, what);
+		ret = choose_node(ctl, write, list, what);
 		if (ret)
 			return ret;
 	} else if (strlen(ctl->device) >= sizeof(ctl->path)) {
@@ -186,6 +195,8 @@ int main(int argc, char **argv)
 	int c, ret;
 	size_t i;
 
+	/* Who reads the result may be gone: then it could not be written, exit code 6. */
+	signal(SIGPIPE, SIG_IGN);
 	while ((c = getopt_long(argc, argv, "+" COMMON_SHORT, options, NULL)) != -1)
 		if (ctl_option(&ctl, c))
 			return CTL_USAGE;

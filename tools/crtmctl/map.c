@@ -28,14 +28,12 @@ static char symbol(uint8_t state)
 	return state & ~ALL_BITS ? UNKNOWN_BITS : symbols[state];
 }
 
-/* Green: open; yellow: crtmctl unlock opens it; red: it does not. */
+/* Green: open; yellow: crtmctl unlock opens it; red: it does not, or nobody knows. */
 static enum colour colour(uint8_t state)
 {
-	if (!(state & (MTD_ASP_S_LOCKED | ~ALL_BITS)))
-		return GREEN;
-	if (state & ~(MTD_ASP_S_VOLATILE | MTD_ASP_S_BLOCK))
+	if ((state & ~ALL_BITS) || asp_stays_locked(state))
 		return RED;
-	return YELLOW;
+	return state & MTD_ASP_S_LOCKED ? YELLOW : GREEN;
 }
 
 static char *offset_text(const struct ctl *ctl, uint32_t i, char buf[24])
@@ -118,6 +116,8 @@ static const char *non_volatile(const struct mtd_asp_map *map)
 	if (map->flags & MTD_ASP_F_FROZEN)
 		return map->flags & MTD_ASP_F_PASSWORD_MODE ?
 		       "frozen until the password is given" : "frozen until reset or power-on";
+	if (!(map->flags & MTD_ASP_F_PMR))
+		return "not frozen";
 	return pmr & ASP_PMR_NV_ERASE ? "can change" : "can be set, never erased again";
 }
 
@@ -145,19 +145,38 @@ static void pmr_text(const struct mtd_asp_map *map)
 			printf("%22s locked for ever: %s\n", "", bits[i].text);
 }
 
-static void registers_text(const struct mtd_asp_map *map)
+/* One sector, and with each value of the bits twice as many, up to all of the chip. */
+static void block_text(const struct ctl *ctl)
 {
-	unsigned int bp = SR_BP_LOW(map->sr) | SR_BP3(map->sr) << 3;
+	const struct mtd_crtm_info *info = &ctl->info;
+	uint8_t sr = ctl->asp.sr;
+	unsigned int bp = SR_BP_LOW(sr) | SR_BP3(sr) << 3, nr;
+	uint64_t chip = info->flags & MTD_CRTM_F_MASTER ? info->node_size : info->chip_size;
+
+	printf("block protection ");
+	if (!bp) {
+		printf("off");
+		return;
+	}
+	nr = 1U << (bp - 1);
+	/* A partition of a chip without A-CRTM does not tell the chip's size. */
+	if (chip && nr >= chip / ctl->asp.sector_size)
+		printf("all sectors");
+	else
+		printf("%s %u sector%s", sr & SR_BOTTOM ? "bottom" : "top", nr,
+		       nr == 1 ? "" : "s");
+}
+
+static void registers_text(const struct ctl *ctl)
+{
+	const struct mtd_asp_map *map = &ctl->asp;
 
 	printf("\nsector protection      %04x\n", map->aspr);
 	printf("password mode          %s\n", password_mode(map));
 	printf("non-volatile locks     %s\n", non_volatile(map));
 	pmr_text(map);
-	printf("status register        %02x, block protection ", map->sr);
-	if (bp)
-		printf("%u from the %s", bp, map->sr & SR_BOTTOM ? "bottom" : "top");
-	else
-		printf("off");
+	printf("status register        %02x, ", map->sr);
+	block_text(ctl);
 	puts(map->sr & SR_WRITE_DISABLE ? ", write disable" : "");
 	if (!(map->flags & MTD_ASP_F_REGIONS))
 		printf("A-CRTM regions         not told by the chip, so none is shown\n");
@@ -178,7 +197,7 @@ static int map_text(const struct ctl *ctl, const uint8_t *sectors)
 	       size_text(size, ctl->asp.sector_size));
 	sectors_text(ctl, sectors);
 	legend_text(ctl, sectors);
-	registers_text(&ctl->asp);
+	registers_text(ctl);
 	return flush(stdout);
 }
 

@@ -202,7 +202,7 @@ static int measure_job(struct ctl *ctl, struct job *job, const char *expect)
 		return CTL_DEVICE;
 	}
 	if (expect && !job->have_digest) {
-		ret = input_read(&job->image, expect, ctl->info.chip_size);
+		ret = input_read(&job->image, expect, expect, ctl->info.chip_size);
 		if (ret)
 			return ret;
 	}

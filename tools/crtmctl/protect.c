@@ -120,7 +120,8 @@ static int password_from_file(const char *path, uint8_t *password)
 	struct input in;
 	int ret;
 
-	ret = input_read(&in, path, 64);
+	/* Its name could be the password, given by mistake: never repeat it. */
+	ret = input_read(&in, path, "password file", 64);
 	if (ret)
 		return ret;
 	in.data[strcspn(in.data, "\r\n")] = '\0';
@@ -237,7 +238,11 @@ static int run(struct ctl *ctl, int argc, char **argv)
 	const struct task *task;
 	int c;
 
+	/* What getopt_long() says of --password=SECRET repeats all of it. */
+	opterr = 0;
 	while ((c = getopt_long(argc, argv, "c:f:" COMMON_SHORT, options, NULL)) != -1) {
+		if (c == '?')
+			ctl_error("no such option, or its value is missing");
 		if (c == 'c')
 			confirm = optarg;
 		else if (c == 'f')
@@ -269,9 +274,11 @@ const struct verb verb_password = {
 	"  unlock   in password mode: unfreeze the non-volatile locks\n"
 	"  program  write it into the chip: can NEVER be undone, see crtmctl protect -h.\n"
 	"           Has no effect before \"protect password-mode\". Needs CAP_SYS_ADMIN\n"
+	"verify and unlock need the whole chip's node or CAP_SYS_ADMIN.\n"
 	"A password is 16 hexadecimal digits: 8 bytes, the least significant first. It is asked\n"
 	"for on the terminal, or read from a file; it is never an argument.\n"
-	"  -f, --file FILE     the file, one line ('-': standard input)\n"
+	"  -f, --file FILE     the file: its first line, 64 bytes at most in all ('-': standard\n"
+	"                      input)\n"
 	"  -c, --confirm WORD  program, in scripts: the word that would be asked for\n"
 	"A wrong password is exit code 3.\n",
 	.run = run,
@@ -290,7 +297,7 @@ const struct verb verb_protect = {
 	"  protection-management  none of the other three of this kind can be set any more\n"
 	"  non-volatile-locks     they stay as they are\n"
 	"  non-volatile-erase     they can be set, but not erased\n"
-	"The last four only on chips where the opcode for it is known for sure.\n"
+	"The last four work on the emulated chip alone: their opcode is not public for MT25Q.\n"
 	"  -c, --confirm WORD  for scripts: the word that would be asked for; the message where\n"
 	"                      it is missing names it\n"
 	"  -f, --file FILE     password-mode: the password, see crtmctl password -h\n",

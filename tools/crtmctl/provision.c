@@ -161,7 +161,7 @@ static int read_plan(const char *path, struct plan *plan)
 	const char *why;
 	int ret;
 
-	ret = input_read(&in, path, MAX_INPUT);
+	ret = input_read(&in, path, path, MAX_INPUT);
 	if (ret)
 		return ret;
 	obj = jsonx_parse(in.data, in.len, &why);

@@ -329,7 +329,7 @@ static int read_block(const char *arg, uint8_t *block, size_t size, size_t *len)
 		ctl_error("--block: not hexadecimal, or longer than %zu bytes", size);
 		return CTL_USAGE;
 	}
-	ret = input_read(&in, arg, 4096);
+	ret = input_read(&in, arg, arg, 4096);
 	if (ret)
 		return ret;
 	in.data[strcspn(in.data, "\r\n")] = '\0';

@@ -305,6 +305,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
 	};
 	struct blocks blocks = { 0 };
 	bool binary = false;
+	const char *path;
 	struct run run = { 0 };
 	struct input in;
 	uint64_t list = 0;
@@ -330,7 +331,8 @@ static int run(struct ctl *ctl, int argc, char **argv)
 		ctl_error("send takes one file, not '%s' too", argv[optind + 1]);
 		return CTL_USAGE;
 	}
-	ret = input_read(&in, optind < argc ? argv[optind] : "-", binary ? MAX_BLOCK : MAX_INPUT);
+	path = optind < argc ? argv[optind] : "-";
+	ret = input_read(&in, path, path, binary ? MAX_BLOCK : MAX_INPUT);
 	if (ret)
 		return ret;
 	ret = binary ? parse_binary(&in, &blocks) : parse_lines(&in, &blocks);

@@ -88,6 +88,11 @@ const char *crtm_asp_errno_text(int err)
 		       "(CAP_SYS_ADMIN) is missing";
 	case EINVAL:
 		return "malformed: range, confirmation or password";
+	case EIO:
+		return "the chip refused it or did not answer as it should, or the SPI transfer "
+		       "failed";
+	case EINTR:
+		return "interrupted by a signal";
 	default:
 		return crtm_errno_text(err);
 	}

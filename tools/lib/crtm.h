@@ -81,15 +81,22 @@ struct crtm_node {
 	struct mtd_crtm_info info;
 };
 
+/* A node that could be one of those: it could not be opened, or not be asked. */
+struct crtm_silent_node {
+	char path[32];
+	int err;		/* -errno of that; 0: there is none */
+};
+
 /**
  * crtm_list() - find the nodes /dev/mtdN that have security operations
  * @nodes: the first @max of them, in the order of N
+ * @silent: filled with the first node of which nobody knows; may be NULL
  *
  * Return: how many there are (may exceed @max), or -errno. Where there is none:
  * -EACCES if some node may not be opened, else -ENOTTY if the kernel's MTD has no
  * security ioctls, else 0.
  */
-int crtm_list(struct crtm_node *nodes, size_t max);
+int crtm_list(struct crtm_node *nodes, size_t max, struct crtm_silent_node *silent);
 
 /* Command table */
 
@@ -181,7 +188,7 @@ int crtm_place(int fd, struct mtd_crtm_info *info);
  * Reads the chips' protection registers. As crtm_list() otherwise, with @nodes[].info
  * from crtm_place().
  */
-int crtm_asp_list(struct crtm_node *nodes, size_t max);
+int crtm_asp_list(struct crtm_node *nodes, size_t max, struct crtm_silent_node *silent);
 
 /**
  * crtm_asp_map() - read registers and sectors through MTD_ASP_MAP

@@ -137,15 +137,23 @@ static int all_nodes(int **numbers)
 	return nr;
 }
 
+/* Whoever gave this said that it is not one of them, or is not there. */
+static bool is_answer(int err)
+{
+	return !err || err == -EOPNOTSUPP || err == -ENOTTY || err == -ENODEV || err == -ENXIO;
+}
+
 /* The nodes for which @probe gives 0; it fills in the node's @info. */
 static int list_nodes(int (*probe)(int fd, struct mtd_crtm_info *info), struct crtm_node *nodes,
-		      size_t max)
+		      size_t max, struct crtm_silent_node *silent)
 {
 	bool denied = false, foreign = false;
 	int *numbers = NULL, nr, i, fd, err;
 	struct crtm_node node;
 	size_t found = 0;
 
+	if (silent)
+		silent->err = 0;
 	nr = all_nodes(&numbers);
 	if (nr < 0)
 		return nr;
@@ -154,11 +162,16 @@ static int list_nodes(int (*probe)(int fd, struct mtd_crtm_info *info), struct c
 		fd = crtm_open(node.path, false);
 		if (fd < 0) {
 			denied |= fd == -EACCES || fd == -EPERM;
-			continue;
+			err = fd;
+		} else {
+			err = probe(fd, &node.info);
+			close(fd);
+			foreign |= err == -ENOTTY;
 		}
-		err = probe(fd, &node.info);
-		close(fd);
-		foreign |= err == -ENOTTY;
+		if (silent && !silent->err && !is_answer(err)) {
+			memcpy(silent->path, node.path, sizeof(silent->path));
+			silent->err = err;
+		}
 		if (err)
 			continue;
 		if (found < max)
@@ -173,9 +186,9 @@ static int list_nodes(int (*probe)(int fd, struct mtd_crtm_info *info), struct c
 	return found;
 }
 
-int crtm_list(struct crtm_node *nodes, size_t max)
+int crtm_list(struct crtm_node *nodes, size_t max, struct crtm_silent_node *silent)
 {
-	return list_nodes(crtm_info, nodes, max);
+	return list_nodes(crtm_info, nodes, max, silent);
 }
 
 static int probe_asp(int fd, struct mtd_crtm_info *info)
@@ -189,7 +202,7 @@ static int probe_asp(int fd, struct mtd_crtm_info *info)
 	return err;
 }
 
-int crtm_asp_list(struct crtm_node *nodes, size_t max)
+int crtm_asp_list(struct crtm_node *nodes, size_t max, struct crtm_silent_node *silent)
 {
-	return list_nodes(probe_asp, nodes, max);
+	return list_nodes(probe_asp, nodes, max, silent);
 }

@@ -6,8 +6,8 @@
  *   dev/mtdN  a node; lines "key value" change what MTD_CRTM_INFO says: flags,
  *             slots, offset, size, max_list, hold; "errno NAME" makes
  *             MTD_CRTM_INFO fail, "open NAME" makes open() fail. MTD_ASP_MAP: "asp
- *             NAME" makes it fail, asp_flags, aspr, pmr, sr, and first and nr, which
- *             follow from offset and size otherwise
+ *             NAME" makes it fail, "map NAME" if it is asked for sectors, asp_flags, aspr,
+ *             pmr, sr, and first and nr, which follow from offset and size otherwise
  *   sectors   a byte for each sector of the chip, MTD_ASP_S_*; 0 behind its end
  *   sys/      the node's folder in sysfs
  *   script    one line a block or command, what becomes of it; "ok" when there is none left:
@@ -404,7 +404,7 @@ static int mock_asp_map(struct mtd_asp_map *map)
 
 	if (map->size != sizeof(*map) || map->flags || !room != !sectors)
 		abort();
-	if (setting("asp", value)) {
+	if (setting("asp", value) || (sectors && setting("map", value))) {
 		errno = error_number(value);
 		return -1;
 	}

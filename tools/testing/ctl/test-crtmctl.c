@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 #include <pty.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -209,6 +210,28 @@ static int run_on_terminal(const char *answers, const char *args)
 	return exit_code(pid, args);
 }
 
+/* Standard output is a pipe that nobody reads. */
+static void run_to_nobody(const char *args)
+{
+	int pipe_fds[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(pipe_fds), 0);
+	close(pipe_fds[0]);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		signal(SIGPIPE, SIG_DFL);
+		dup2(pipe_fds[1], 1);
+		dup2(open(path_of("stderr"), O_WRONLY | O_CREAT | O_TRUNC, 0644), 2);
+		become(args);
+	}
+	close(pipe_fds[1]);
+	assert_int_equal(exit_code(pid, args), 6);
+	read_all("stderr", err, sizeof(err));
+	assert_non_null(strstr(err, "Broken pipe"));
+}
+
 static void expect(int line, const char *input, const char *args, int code)
 {
 	int got = run_to(NULL, input, args);
@@ -343,11 +366,47 @@ static void test_usage(void **state)
 	NOTHING_SENT();
 }
 
+static void forget_log(void)
+{
+	unlink(path_of("log"));
+}
+
+/* Nothing is written without -d where another node cannot be asked; reading goes on. */
+static void unasked(const char *name, const char *how)
+{
+	static const char *const errors[] = { "EIO", "EBUSY", "EACCES", "ETIMEDOUT" };
+	bool asp = !strcmp(how, "asp");
+	char path[32], text[64];
+	size_t i;
+
+	snprintf(path, sizeof(path), "dev/%s", name);
+	forget_log();
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		snprintf(text, sizeof(text), "%s %s\n", i % 2 ? "open" : how, errors[i]);
+		put(path, text);
+		RUN(INFO, asp ? "lock" : "send", 2);
+		snprintf(text, sizeof(text), "/%s cannot be asked whether", path);
+		HAS(err, text);
+		HAS(err, errors[i]);
+		NOTHING_SENT();
+		RUN(NULL, asp ? "map" : "info", 0);
+	}
+	put(path, "open EACCES\n");
+	RUN(INFO, asp ? "lock -l 64k -d /dev/mtd1" : "send -d /dev/mtd0", 0);
+	forget_log();
+	/* That is an answer. */
+	put(path, "asp EOPNOTSUPP errno EOPNOTSUPP\n");
+	RUN(INFO, asp ? "lock -l 64k" : "send", 0);
+	forget_log();
+}
+
 static void test_nodes(void **state)
 {
 	(void)state;
 	RUN(NULL, "info", 0);
 	HAS(out, "/dev/mtd0,");
+	unasked("mtd1", "errno");
+	unlink(path_of("dev/mtd1"));
 	put("dev/mtd10", "flags 7 offset 0x100000 size 0x10000\n");
 	put("dev/mtd2", "flags 7 offset 0x200000 size 0x10000\n");
 	RUN(NULL, "info", 2);
@@ -1012,11 +1071,6 @@ static void put_sectors(const char *hex)
 	put_file("sectors", sectors, i);
 }
 
-static void forget_log(void)
-{
-	unlink(path_of("log"));
-}
-
 static void lines_fit(const char *text, size_t columns)
 {
 	const char *line, *end;
@@ -1094,8 +1148,18 @@ static void test_asp_nodes(void **state)
 	put("sys/size", "many\n");
 	RUN(NULL, "lock -n -l 64k", 2);
 
-	put("dev/mtd0", "");
+	/* Not even alone is one that may be another chip. */
 	put("sys/size", "262144\n");
+	unasked("mtd0", "asp");
+	unasked("mtd2", "asp");
+	put("dev/mtd0", "asp ENODEV\n");
+	put("dev/mtd2", "asp ENOTTY\n");
+	RUN(NULL, "lock -l 64k", 0);
+	assert_string_equal(get("log"), "lock 0x0 0x10000\n");
+	forget_log();
+
+	put("dev/mtd2", "asp EOPNOTSUPP errno EOPNOTSUPP\n");
+	put("dev/mtd0", "");
 	RUN(NULL, "freeze", 2);
 	HAS(err, "2 nodes have sector protection");
 	HAS(err, "  /dev/mtd1    0x00100000 + 0x40000\n");
@@ -1137,12 +1201,13 @@ static void test_lock(void **state)
 	assert_string_equal(get("log"), "unlock 0x100000 0x100000\n");
 	HAS(out, "(16 x 64 KiB): open");
 	forget_log();
+	put_sectors("00000000000000000000000000000000" "0303");
 	RUN(NULL, "lock --down -l 128k", 0);
 	assert_string_equal(get("log"), "lock 0x0 0x20000\n"
 			    "asp 0 0x100000 0x20000 0000000000000000 \n");
 	HAS(out, "locked down");
 	forget_log();
-	RUN(NULL, "lock --non-volatile -o 1984k", 0);
+	RUN(NULL, "lock --non-volatile -o 1984k -l 64k", 0);
 	assert_string_equal(get("log"), "asp 1 0x2f0000 0x10000 0000000000000000 \n");
 	HAS(out, "non-volatile lock set");
 	forget_log();
@@ -1164,6 +1229,8 @@ static void test_lock(void **state)
 			    "asp 3 0x0 0x0 0000000000000000 \n");
 	assert_int_equal(run_to("/dev/full", NULL, "lock"), 6);
 	assert_int_equal(run_to("/dev/full", NULL, "freeze --json"), 6);
+	run_to_nobody("freeze");
+	run_to_nobody("freeze --json");
 }
 
 static void test_lock_input(void **state)
@@ -1185,6 +1252,10 @@ static void test_lock_input(void **state)
 		{ "unlock -o 32k -l 64k", "not made of whole sectors" },
 		{ "lock -l 4294967296", "too large" },
 		{ "lock --down --non-volatile", "not together" },
+		{ "lock --down", "--down needs --length" },
+		{ "lock -D --offset 64k", "--down needs --length" },
+		{ "lock --non-volatile", "--non-volatile needs --length" },
+		{ "lock -n --offset 1M", "--non-volatile needs --length" },
 		{ "unlock --down", "unrecognized option" },
 		{ "unlock -n -o 0", "ALL" },
 		{ "unlock --non-volatile --length 64k", "ALL" },
@@ -1252,6 +1323,7 @@ static void test_lock_fails(void **state)
 	put("script", "errno EINVAL\n");
 	RUN(NULL, "unlock -l 64k", 2);
 	HAS(err, "block protection bits cannot open this range");
+	HAS(err, "opens more than you asked for (EINVAL)");
 	put("script", "errno EPERM\n");
 	RUN(NULL, "lock", 2);
 	HAS(err, "(EPERM)");
@@ -1260,18 +1332,29 @@ static void test_lock_fails(void **state)
 	put_sectors("01030100");
 	put("script", "errno EIO\n");
 	RUN(NULL, "lock -l 320k --json", 4);
-	HAS(err, "it failed: the SPI transfer failed (EIO)");
-	HAS(err, "3 of 5 sectors are as wanted; the one behind them is open");
+	HAS(err, "it failed: the chip refused it or did not answer as it should, or the SPI "
+	    "transfer failed (EIO)");
+	HAS(err, "3 of 5 sectors are as wanted; the one behind them, at offset 0x00030000 "
+	    "(0x00030000 of the chip), is open");
 	obj = parse_out(out);
 	assert_string_equal(string(obj, "outcome"), "unknown");
 	assert_string_equal(string(obj, "error"), "EIO");
 	assert_int_equal(integer(obj, "done"), 3);
 	assert_int_equal(length(obj, "state"), 0);
 	json_object_put(obj);
+	put("dev/mtd0", "map EIO\n");
+	put("script", "errno EIO\n");
+	RUN(NULL, "unlock -l 320k --json", 4);
+	HAS(err, "the map cannot be read");
+	obj = parse_out(out);
+	assert_null(json_object_object_get(obj, "done"));
+	json_object_put(obj);
+	put("dev/mtd0", "");
 	put_sectors("000009");
 	put("script", "errno EIO\n");
 	RUN(NULL, "unlock -l 320k", 4);
-	HAS(err, "2 of 5 sectors are as wanted; the one behind them is volatile, block protection");
+	HAS(err, "2 of 5 sectors are as wanted; the one behind them, at offset 0x00020000 "
+	    "(0x00020000 of the chip), is volatile, block protection");
 
 	/* --down: the second step fails. */
 	put("script", "ok\nresult EIO:1:01\n");
@@ -1283,12 +1366,41 @@ static void test_lock_fails(void **state)
 	assert_string_equal(string(obj, "command"), "lock down");
 	assert_int_equal(integer(obj, "done"), 1);
 	assert_string_equal(string(obj, "state.0"), "volatile");
+	assert_null(json_object_object_get(obj, "volatile_set"));
 	json_object_put(obj);
+	/* ... changes nothing, which is not true of the whole ... */
+	put("script", "ok\nerrno EPERM\n");
+	RUN(NULL, "lock --down -l 256k --json", 2);
+	HAS(err, "the volatile locks themselves are set");
+	obj = parse_out(out);
+	assert_string_equal(string(obj, "outcome"), "unsent");
+	assert_true(boolean(obj, "volatile_set"));
+	json_object_put(obj);
+	/* ... locks down what somebody opened in between ... */
+	put_sectors("03030203");
+	RUN(NULL, "lock --down -l 256k --json", 4);
+	HAS(err, "2 of 4 sectors are as wanted; the one behind them, at offset 0x00020000 "
+	    "(0x00020000 of the chip), is open, locked down");
+	obj = parse_out(out);
+	assert_string_equal(string(obj, "outcome"), "unknown");
+	assert_string_equal(string(obj, "error"), "EIO");
+	assert_int_equal(integer(obj, "done"), 2);
+	assert_string_equal(string(obj, "state.0"), "locked down");
+	json_object_put(obj);
+	/* ... cannot be checked ... */
+	put_sectors("03030303");
+	put("dev/mtd0", "map EIO\n");
+	RUN(NULL, "lock --down -l 256k", 4);
+	HAS(err, "nobody knows");
+	assert_string_equal(out, "");
+	put("dev/mtd0", "");
+	RUN(NULL, "lock --down -l 256k", 0);
 	/* ... or is never tried. */
 	forget_log();
 	put("script", "errno EPERM\n");
-	RUN(NULL, "lock --down -l 256k", 2);
+	RUN(NULL, "lock --down -l 256k --json", 2);
 	assert_string_equal(get("log"), "lock 0x0 0x40000\n");
+	assert_null(strstr(out, "volatile_set"));
 
 	put("script", "result ETIMEDOUT:4:00\n");
 	RUN(NULL, "lock -n -l 256k", 4);
@@ -1308,10 +1420,10 @@ static void test_forbidden(void **state)
 		const char *registers;
 		const char *why;
 	} cases[] = {
-		{ "lock -n", "asp_flags 1", "frozen until the chip's power-on" },
-		{ "lock -n", "asp_flags 3", "frozen: crtmctl password unlock" },
-		{ "lock -n", "asp_flags 8 pmr 0xfd", "can never change" },
-		{ "lock -n", "", "as it stands" },
+		{ "lock -n -l 64k", "asp_flags 1", "frozen until the chip's power-on" },
+		{ "lock -n -l 64k", "asp_flags 3", "frozen: crtmctl password unlock" },
+		{ "lock -n -l 64k", "asp_flags 8 pmr 0xfd", "can never change" },
+		{ "lock -n -l 64k", "", "as it stands" },
 		{ "unlock -n", "asp_flags 1", "frozen until the chip's power-on" },
 		{ "unlock -n", "asp_flags 8 pmr 0xfe", "can never be erased" },
 		/* The register does not count where it is not known. */
@@ -1425,7 +1537,7 @@ static void test_map(void **state)
 	    "                       locked for ever: this register\n"
 	    "                       locked for ever: erase of non-volatile locks\n");
 	lines_fit(out, 80);
-	HAS(out, "fc, block protection 15 from the bottom, write disable\n");
+	HAS(out, "fc, block protection all sectors, write disable\n");
 	HAS(out, "not told by the chip");
 	put("dev/mtd0", "asp_flags 0x0b pmr 0xfd\n");
 	RUN(NULL, "map", 0);
@@ -1438,13 +1550,32 @@ static void test_map(void **state)
 	HAS(out, "given up for ever");
 	HAS(out, "frozen until reset or power-on");
 	HAS(out, "not read on this chip");
-	HAS(out, "block protection 3 from the top\n");
+	HAS(out, "block protection top 4 sectors\n");
 	RUN(NULL, "map --json", 0);
 	obj = parse_out(out);
 	assert_true(boolean(obj, "no_password"));
 	assert_true(boolean(obj, "frozen"));
 	assert_null(json_object_object_get(obj, "pmr"));
 	json_object_put(obj);
+
+	/* What is not known is not claimed. */
+	put("dev/mtd0", "asp_flags 0 pmr 0 sr 0x24\n");
+	RUN(NULL, "map", 0);
+	HAS(out, "non-volatile locks     not frozen\n");
+	HAS(out, "block protection bottom 1 sector\n");
+	put("dev/mtd0", "sr 0x60\n");
+	RUN(NULL, "map", 0);
+	HAS(out, "block protection bottom 128 sectors\n");
+	put("dev/mtd0", "sr 0x44\n");
+	RUN(NULL, "map", 0);
+	HAS(out, "block protection all sectors\n");
+	mkdir(path_of("sys"), 0755);
+	put("sys/size", "131072\n");
+	put("sys/offset", "0\n");
+	put("dev/mtd0", "errno EOPNOTSUPP size 0x20000 sr 0xfc\n");
+	RUN(NULL, "map", 0);
+	HAS(out, "fc, block protection bottom 16384 sectors, write disable\n");
+	lines_fit(out, 80);
 
 	/* 4096 sectors: open, and as mixed as can be. */
 	put("dev/mtd0", "size 0x10000000 chip_size 0x10000000\n");
@@ -1501,9 +1632,9 @@ static void test_map(void **state)
 static void test_map_colours(void **state)
 {
 	(void)state;
-	put_sectors("000004");
+	put_sectors("00020108090a040310200b");
 	assert_int_equal(run_on_terminal("", "map"), 0);
-	HAS(out, "\033[32m..\033[0m\033[31mn\033[0m\033[32m.............");
+	HAS(out, "\033[32m.d\033[0m\033[33mvb3B\033[0m\033[31mnVr?4\033[0m\033[32m..... ");
 	setenv("NO_COLOR", "1", 1);
 	assert_int_equal(run_on_terminal("", "map"), 0);
 	unsetenv("NO_COLOR");
@@ -1689,6 +1820,15 @@ static void test_password(void **state)
 	RUN(NULL, "password " S8, 1);
 	assert_null(strstr(err, S8));
 	HAS(err, "  program\n");
+	RUN(NULL, "password unlock --password=" S8, 1);
+	assert_null(strstr(err, S8));
+	RUN(NULL, "password unlock --file " S8, 1);
+	assert_null(strstr(err, S8));
+	HAS(err, "password file: No such file");
+	put(S8, "d5\n");
+	RUN(NULL, "password unlock --file " S8, 1);
+	assert_null(strstr(err, S8));
+	HAS(err, "password file: a password is 16");
 	RUN(NULL, "password unlock -f nofile", 1);
 	HAS(err, "No such file");
 	RUN(S8, "password unlock -f - -c unused-password-bits", 1);
