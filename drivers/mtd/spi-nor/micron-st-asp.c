@@ -527,6 +527,7 @@ static int asp_read_pmr(struct spi_nor *nor, u8 *pmr)
 static int asp_read_block(struct spi_nor *nor, u8 *sr, loff_t *ofs, u64 *len)
 {
 	struct spi_nor_asp *asp = nor->params->asp;
+	u8 sr_cr[2] = { };
 	int ret;
 
 	ret = spi_nor_read_sr(nor, nor->bouncebuf);
@@ -537,7 +538,8 @@ static int asp_read_block(struct spi_nor *nor, u8 *sr, loff_t *ofs, u64 *len)
 	/* Nobody else uses the chip: then nobody is there. */
 	if (*sr & SR_WIP)
 		return -EIO;
-	spi_nor_get_locked_range_sr(nor, *sr, ofs, len);
+	sr_cr[0] = *sr;
+	spi_nor_get_locked_range_sr(nor, sr_cr, ofs, len);
 	micron_st_nor_asp_set_block(asp->map, asp->n_sectors, *ofs, *len);
 
 	return 0;
@@ -1710,6 +1712,8 @@ static const char *asp_setup(struct spi_nor *nor, bool authenta)
 	nor->flags |= SNOR_F_HAS_LOCK | SNOR_F_HAS_SR_TB | SNOR_F_HAS_4BIT_BP |
 		      SNOR_F_HAS_SR_BP3_BIT6;
 	nor->flags &= ~(SNOR_F_HAS_16BIT_SR | SNOR_F_HAS_SR_TB_BIT6);
+	/* 35h, which reads a configuration register elsewhere, leaves 1-1-1 on MT25Q. */
+	nor->flags |= SNOR_F_NO_READ_CR;
 	spi_nor_init_default_locking_ops(nor);
 	asp->bp = nor->params->locking_ops;
 	nor->params->locking_ops = &micron_st_nor_asp_locking_ops;

@@ -102,6 +102,8 @@ void micron_st_nor_crtm_late_init(struct spi_nor *nor, bool authenta)
 	/* What default_init() does for parts that don't skip SFDP. */
 	nor->flags &= ~SNOR_F_HAS_16BIT_SR;
 	nor->params->quad_enable = NULL;
+	/* 35h, which reads a configuration register elsewhere, leaves 1-1-1 here. */
+	nor->flags |= SNOR_F_NO_READ_CR;
 
 	crtm = micron_st_nor_crtm_parse_sfdp(nor);
 	if (!crtm)
