@@ -18,7 +18,7 @@ SYSROOT := $(CRTM_CACHE)/sysroot/arm64
 
 # Libraries first. The server runs on the host alone.
 HOST_TOOLS := lib common crtmctl crtm-agentd crtm-kms
-ARM64_TOOLS := lib common crtmctl crtm-agentd testing/shim testing/attack
+ARM64_TOOLS := lib common crtmctl crtm-agentd testing/shim testing/attack testing/docs
 HOST_VARS := O=$(B)/host CPPFLAGS=-I$(B)/commands
 ARM64_VARS := O=$(B)/arm64 CPPFLAGS=-I$(B)/commands AR=aarch64-linux-gnu-ar \
 	CC="aarch64-linux-gnu-gcc --sysroot=$(SYSROOT)"
@@ -45,6 +45,11 @@ check-all:
 
 kunit: setup
 	@scripts/kunit
+
+##   make docs               render Documentation/ to HTML: build/docs/index.html
+##
+docs: setup
+	@scripts/docs
 
 ##   make modules            build mtd.ko, spi-nor.ko, the emulated chip: build/KVER
 ##   make modules_install    build and install them for the kernel that this machine runs, or
@@ -98,5 +103,5 @@ distclean: clean
 ##   CRTM_COMMANDS=FILE      a header with another command set
 ##   CRTM_CACHE=FOLDER       the cache, default ~/.cache/mtd-crtm
 
-.PHONY: help demo check check-all kunit setup modules modules_install modules_uninstall \
+.PHONY: help demo check check-all kunit docs setup modules modules_install modules_uninstall \
 	tools commands guest clean distclean

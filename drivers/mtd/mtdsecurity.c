@@ -476,7 +476,7 @@ static int mtd_security_info(struct mtd_security_call *call, void *buf)
 }
 
 /**
- * struct mtd_security_ioctl - one ioctl
+ * struct mtd_security_op - one ioctl
  * @cmd: its number
  * @size: size of its argument as this kernel knows it
  * @min_size: size of its argument in the first version
@@ -484,7 +484,7 @@ static int mtd_security_info(struct mtd_security_call *call, void *buf)
  * @asp: sector protection; otherwise A-CRTM and JESD260
  * @handler: gets the argument in kernel memory, zeros where the caller's ends
  */
-struct mtd_security_ioctl {
+struct mtd_security_op {
 	unsigned int cmd;
 	u32 size;
 	u32 min_size;
@@ -516,7 +516,7 @@ union mtd_security_arg {
 		.handler = _handler,							\
 	}
 
-static const struct mtd_security_ioctl mtd_security_ioctls[] = {
+static const struct mtd_security_op mtd_security_ioctls[] = {
 	MTD_SECURITY_IOCTL(WR_CRTM_CMD, true, false, mtd_security_cmd, mtd_crtm_cmd, entries),
 	MTD_SECURITY_IOCTL(RD_CRTM_CMD, false, false, mtd_security_cmd, mtd_crtm_cmd, entries),
 	MTD_SECURITY_IOCTL(MTD_CRTM_INFO, false, false, mtd_security_info, mtd_crtm_info,
@@ -527,7 +527,7 @@ static const struct mtd_security_ioctl mtd_security_ioctls[] = {
 
 static_assert(sizeof(struct mtd_crtm_entry) == 32);
 
-static const struct mtd_security_ioctl *find_ioctl(unsigned int cmd)
+static const struct mtd_security_op *find_ioctl(unsigned int cmd)
 {
 	unsigned int i;
 
@@ -537,7 +537,7 @@ static const struct mtd_security_ioctl *find_ioctl(unsigned int cmd)
 	return NULL;
 }
 
-static int run_ioctl(const struct mtd_security_ioctl *op, struct mtd_security_call *call)
+static int run_ioctl(const struct mtd_security_op *op, struct mtd_security_call *call)
 {
 	union mtd_security_arg buf;
 	int ret;
@@ -582,7 +582,7 @@ out:
 int mtd_security_ioctl(struct file *file, struct mtd_info *mtd, unsigned int cmd,
 		       unsigned long arg, struct mtd_security **active)
 {
-	const struct mtd_security_ioctl *op = find_ioctl(cmd);
+	const struct mtd_security_op *op = find_ioctl(cmd);
 	struct mtd_security_call call = {
 		.sec = mtd_get_security(mtd),
 		.mtd = mtd,

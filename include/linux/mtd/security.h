@@ -16,9 +16,28 @@
 struct file;
 struct mtd_security;
 
-/*
- * What the driver's table says of one command: the columns of RPMC_COMMANDS() in
- * <linux/mtd/rpmc.h>.
+/**
+ * struct crtm_command - what the driver's table says of one command
+ * @name: for people
+ * @type: command type byte
+ * @class: CRTM_RD or CRTM_WR
+ * @flags: CRTM_F_*
+ * @rsvd: offset of further bytes that must be zero; byte 3 always is
+ * @nrsvd: how many of them, 0: none
+ * @addr: offset of the 32-bit address field, 0: none
+ * @len: offset of the 32-bit length field, 0: none
+ * @min: shortest block in bytes, opcode and signature included
+ * @max: longest block in bytes
+ * @resp: longest response in bytes, status byte included
+ * @unit: address and length are multiples of this, in bytes
+ * @limit: longest length in bytes, 0: any
+ * @typ_us: typical execution time in us
+ * @max_us: longest execution time in us
+ * @typ_us_64k: what each 64 KiB of the range adds to @typ_us
+ * @max_us_64k: what each 64 KiB of the range adds to @max_us
+ *
+ * A line of RPMC_COMMANDS() in <linux/mtd/rpmc.h> or of CRTM_COMMANDS() in
+ * <linux/mtd/crtm-commands.h>.
  */
 struct crtm_command {
 	const char *name;

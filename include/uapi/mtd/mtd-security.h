@@ -216,21 +216,36 @@ struct mtd_asp_map {
 #define MTD_ASP_PASSWORD_LEN	8
 #define MTD_ASP_CONFIRM_LEN	32
 
-/* mtd_asp_cmd.cmd */
+/**
+ * enum mtd_asp_cmd_nr - mtd_asp_cmd.cmd, with what has to stand in mtd_asp_cmd.confirm
+ * @MTD_ASP_LOCK_DOWN: volatile lock bits of the range stay until reset
+ * @MTD_ASP_NV_LOCK: set the non-volatile lock bits of the range
+ * @MTD_ASP_NV_ERASE: clear all non-volatile lock bits of the chip
+ * @MTD_ASP_FREEZE: non-volatile lock bits stay until reset or password
+ * @MTD_ASP_PASSWORD_UNLOCK: password mode: unfreeze
+ * @MTD_ASP_PASSWORD_VERIFY: does the chip hold this password? before password mode
+ * @MTD_ASP_PASSWORD_PROGRAM: "unused-password-bits": program and verify
+ * @MTD_ASP_PASSWORD_MODE: "locks-without-password": program, verify, then the bit
+ * @MTD_ASP_NO_PASSWORD: "password-mode": password mode can never be set
+ * @MTD_ASP_PMR_STATUS: "status-register": it never changes again
+ * @MTD_ASP_PMR_PMR: "protection-management": this register never changes again
+ * @MTD_ASP_PMR_NVLB: "non-volatile-locks": they never change again
+ * @MTD_ASP_PMR_NV_ERASE: "non-volatile-unlock": they are never erased again
+ */
 enum mtd_asp_cmd_nr {
-	MTD_ASP_LOCK_DOWN,	/* volatile lock bits of the range stay until reset */
-	MTD_ASP_NV_LOCK,	/* set the non-volatile lock bits of the range */
-	MTD_ASP_NV_ERASE,	/* clear all non-volatile lock bits of the chip */
-	MTD_ASP_FREEZE,		/* non-volatile lock bits stay until reset or password */
-	MTD_ASP_PASSWORD_UNLOCK, /* password mode: unfreeze */
-	MTD_ASP_PASSWORD_VERIFY, /* does the chip hold this password? before password mode */
-	MTD_ASP_PASSWORD_PROGRAM, /* "unused-password-bits": program and verify */
-	MTD_ASP_PASSWORD_MODE,	/* "locks-without-password": program, verify, then the bit */
-	MTD_ASP_NO_PASSWORD,	/* "password-mode" */
-	MTD_ASP_PMR_STATUS,	/* "status-register" */
-	MTD_ASP_PMR_PMR,	/* "protection-management" */
-	MTD_ASP_PMR_NVLB,	/* "non-volatile-locks" */
-	MTD_ASP_PMR_NV_ERASE,	/* "non-volatile-unlock" */
+	MTD_ASP_LOCK_DOWN,
+	MTD_ASP_NV_LOCK,
+	MTD_ASP_NV_ERASE,
+	MTD_ASP_FREEZE,
+	MTD_ASP_PASSWORD_UNLOCK,
+	MTD_ASP_PASSWORD_VERIFY,
+	MTD_ASP_PASSWORD_PROGRAM,
+	MTD_ASP_PASSWORD_MODE,
+	MTD_ASP_NO_PASSWORD,
+	MTD_ASP_PMR_STATUS,
+	MTD_ASP_PMR_PMR,
+	MTD_ASP_PMR_NVLB,
+	MTD_ASP_PMR_NV_ERASE,
 };
 
 /**
