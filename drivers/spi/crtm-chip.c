@@ -1746,6 +1746,8 @@ static u8 out_byte(struct crtm_chip *chip, u32 k)
 	u32 at = bus->phys + k;
 
 	switch (bus->op->kind) {
+	case READ_ARRAY:
+		return chip->array[at & (chip->model->size - 1)];
 	case READ_SFDP:
 		return at < chip->sfdp_len ? chip->sfdp[at] : 0xff;
 	case READ_ID:
@@ -1780,49 +1782,63 @@ void crtm_chip_begin(struct crtm_chip *chip)
 	bus->ev.start_us = now(chip);
 }
 
+/* Bytes before the data of the command under way */
+static u32 data_at(const struct crtm_chip *chip)
+{
+	return chip->bus.op ? header_len(chip, chip->bus.op) : 0;
+}
+
+static bool in_data(const struct crtm_chip *chip)
+{
+	const struct crtm_chip_bus *bus = &chip->bus;
+
+	return bus->selected && bus->op && bus->n >= data_at(chip) &&
+	       (!bus->ignored || bus->op->kind == SECURE_READ);
+}
+
+u8 crtm_chip_out(struct crtm_chip *chip)
+{
+	return in_data(chip) ? out_byte(chip, chip->bus.n - data_at(chip)) : OUT_IDLE;
+}
+
+void crtm_chip_in(struct crtm_chip *chip, u8 in)
+{
+	struct crtm_chip_bus *bus = &chip->bus;
+
+	if (!bus->selected)
+		return;
+	if (!bus->n && crtm_chip_is_at(&chip->cut_before, in)) {
+		crtm_chip_power_off(chip);
+		return;
+	}
+	if (bus->n < CRTM_CHIP_IN_LEN)
+		bus->in[bus->n] = in;
+	if (!bus->n)
+		decode(chip, in);
+	else if (in_data(chip) && bus->op->kind == PROGRAM)
+		bus->page[(bus->n - data_at(chip)) % CRTM_CHIP_PAGE] = in;
+	bus->n++;
+	if (bus->op && bus->n == data_at(chip))
+		settle_address(chip);
+}
+
 void crtm_chip_transfer(struct crtm_chip *chip, const u8 *tx, u8 *rx, size_t len)
 {
 	struct crtm_chip_bus *bus = &chip->bus;
-	u32 head = bus->op ? header_len(chip, bus->op) : 0;
 	size_t i;
+	u8 out;
 
-	if (!bus->selected) {
-		if (rx)
-			memset(rx, OUT_IDLE, len);
-		return;
-	}
 	for (i = 0; i < len; i++) {
-		u8 in = tx ? tx[i] : 0;
-		u8 out = OUT_IDLE;
-
-		if (!bus->n && crtm_chip_is_at(&chip->cut_before, in)) {
-			crtm_chip_power_off(chip);
-			if (rx)
-				memset(rx + i, OUT_IDLE, len - i);
-			return;
-		}
-		if (bus->op && bus->op->kind == READ_ARRAY && !bus->ignored && bus->n >= head) {
-			array_read(chip, bus->phys + bus->n - head, rx ? rx + i : NULL, len - i);
+		if (in_data(chip) && bus->op->kind == READ_ARRAY) {
+			array_read(chip, bus->phys + bus->n - data_at(chip), rx ? rx + i : NULL,
+				   len - i);
 			bus->n += len - i;
 			return;
 		}
-		if (bus->n < CRTM_CHIP_IN_LEN)
-			bus->in[bus->n] = in;
-		if (!bus->n)
-			decode(chip, in);
-		if (bus->op)
-			head = header_len(chip, bus->op);
-		if (bus->op && bus->n >= head &&
-		    (!bus->ignored || bus->op->kind == SECURE_READ)) {
-			out = out_byte(chip, bus->n - head);
-			if (bus->op->kind == PROGRAM)
-				bus->page[(bus->n - head) % CRTM_CHIP_PAGE] = in;
-		}
+		out = crtm_chip_out(chip);
 		if (rx)
 			rx[i] = out;
-		bus->n++;
-		if (bus->op && bus->n == head)
-			settle_address(chip);
+		crtm_chip_in(chip, tx ? tx[i] : 0);
 	}
 }
 

@@ -386,6 +386,24 @@ void crtm_chip_begin(struct crtm_chip *chip);
 void crtm_chip_transfer(struct crtm_chip *chip, const u8 *tx, u8 *rx, size_t len);
 
 /**
+ * crtm_chip_out() - what the chip drives while the next byte is clocked
+ * @chip: the chip
+ *
+ * For a bus that goes bit by bit; crtm_chip_transfer() does both for one that goes
+ * byte by byte. To be followed by crtm_chip_in().
+ *
+ * Return: the byte.
+ */
+u8 crtm_chip_out(struct crtm_chip *chip);
+
+/**
+ * crtm_chip_in() - the byte that was clocked
+ * @chip: the chip
+ * @in: the byte to the chip
+ */
+void crtm_chip_in(struct crtm_chip *chip, u8 in);
+
+/**
  * crtm_chip_end() - chip select rises: the command is carried out
  * @chip: the chip
  */

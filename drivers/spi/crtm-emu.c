@@ -3,16 +3,20 @@
  * Emulated secure SPI NOR flash: SPI controllers with a chip behind each.
  *
  * Every chip is a platform device crtm-emu.N whose driver registers an SPI
- * controller, as on a board: flash drivers, spidev and the SPI core see nothing
- * special. The chip's logic is crtm-chip.c; attributes of the platform device
- * look behind the drivers' back. See Documentation/emulated-chip.rst.
+ * controller, or pins for the kernel's spi-gpio, as on a board: flash drivers,
+ * spidev and the SPI core see nothing special. The chip's logic is crtm-chip.c;
+ * attributes of the platform device look behind the drivers' back. See
+ * Documentation/emulated-chip.rst.
  *
  * The non-volatile memory belongs to the module, not to the bound driver: it
  * outlives unbinding, and with nv_phys= the machine.
  */
 #include <crypto/hash.h>
 #include <linux/device.h>
+#include <linux/gpio/driver.h>
+#include <linux/gpio/machine.h>
 #include <linux/io.h>
+#include <linux/kmod.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -23,6 +27,7 @@
 #include <linux/slab.h>
 #include <linux/spi/spi.h>
 #include <linux/spi/spi-mem.h>
+#include <linux/spi/spi_gpio.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 #include <linux/vmalloc.h>
@@ -30,13 +35,15 @@
 #include "crtm-chip.h"
 
 #define EMU_NAME		"crtm-emu"
+#define EMU_UNLISTED_NAME	"crtm-emu-unlisted"
 #define EMU_MAX_CHIPS		16
 #define EMU_MAX_NO_ADDR		8	/* data bytes without address, ctrl `mem` */
+#define EMU_GPIO_BUS		100	/* first bus number, ctrl `gpio` */
 #define EMU_MAX_TRACE		1000000
 
 static char *chips = "mt25qu128-authenta";
 module_param(chips, charp, 0444);
-MODULE_PARM_DESC(chips, "model[:ctrl[:driver[:asp]]],... (ctrl: spi or mem; driver: spi-nor or spidev)");
+MODULE_PARM_DESC(chips, "model[:ctrl[:driver[:asp]]],... (ctrl: spi, mem, unlisted or gpio; driver: spi-nor or spidev)");
 
 static unsigned long long nv_phys;
 module_param(nv_phys, ullong, 0444);
@@ -50,20 +57,60 @@ static unsigned int trace_size = 65536;
 module_param(trace_size, uint, 0444);
 MODULE_PARM_DESC(trace_size, "operations that the trace of a chip holds");
 
+enum emu_ctrl {
+	EMU_SPI,	/* a plain controller */
+	EMU_MEM,	/* one for memories */
+	EMU_UNLISTED,	/* the same, of a name that no flash driver knows */
+	EMU_GPIO,	/* the kernel's spi-gpio, on pins of ours */
+};
+
+static const char * const emu_ctrls[] = {
+	[EMU_SPI] = "spi",
+	[EMU_MEM] = "mem",
+	[EMU_UNLISTED] = "unlisted",
+	[EMU_GPIO] = "gpio",
+};
+
 /* What a platform device is told */
 struct emu_config {
 	const struct crtm_chip_model *model;
 	void *nv;
-	bool mem;
+	enum emu_ctrl ctrl;
 	bool asp;
 	char modalias[SPI_NAME_SIZE];
+};
+
+enum emu_pin {
+	EMU_SCK,
+	EMU_MOSI,
+	EMU_MISO,
+	EMU_CS,
+	EMU_PINS
+};
+
+/**
+ * struct emu_pins - the pins of a chip without a controller of ours
+ * @gc: they as a GPIO chip
+ * @level: of each
+ * @bits: of the byte under way that were clocked
+ * @in: these bits
+ * @out: the byte that goes out meanwhile
+ */
+struct emu_pins {
+	struct gpio_chip gc;
+	bool level[EMU_PINS];
+	u8 bits;
+	u8 in;
+	u8 out;
 };
 
 /**
  * struct emu - a bound chip with its controller
  * @chip: the chip
  * @lock: held over every call on @chip and for the members below
- * @ctlr: its controller
+ * @ctlr: its controller, NULL if that is not ours
+ * @pins: its pins, if the controller is not ours
+ * @info: the flash
  * @node: properties of the flash
  * @node_name: its name, after which newer kernels name the flash
  * @hmac: HMAC-SHA-256 of the kernel's crypto
@@ -81,6 +128,8 @@ struct emu {
 	struct crtm_chip chip;
 	struct mutex lock; /* see above */
 	struct spi_controller *ctlr;
+	struct emu_pins pins;
+	struct spi_board_info info;
 	struct software_node node;
 	char node_name[16];
 	struct crypto_shash *hmac;
@@ -222,6 +271,205 @@ unlock:
 
 static const struct spi_controller_mem_ops emu_mem_ops = {
 	.exec_op = emu_exec_op,
+};
+
+/* SPI mode 0: both sides sample when the clock rises. */
+static void emu_clock(struct emu *emu, bool rises)
+{
+	struct emu_pins *pins = &emu->pins;
+
+	if (pins->level[EMU_CS] || !rises)
+		return;
+	if (!pins->bits)
+		pins->out = crtm_chip_out(&emu->chip);
+	pins->in = pins->in << 1 | pins->level[EMU_MOSI];
+	pins->level[EMU_MISO] = pins->out & BIT(7 - pins->bits);
+	if (++pins->bits < 8)
+		return;
+	crtm_chip_in(&emu->chip, pins->in);
+	pins->bits = 0;
+}
+
+static void emu_select(struct emu *emu, bool selected)
+{
+	/* What is left of a byte was no byte. */
+	emu->pins.bits = 0;
+	if (selected)
+		crtm_chip_begin(&emu->chip);
+	else
+		crtm_chip_end(&emu->chip);
+}
+
+/* Newer kernels want an int. */
+#define EMU_GPIO_SET	typeof(((struct gpio_chip *)NULL)->set(NULL, 0, 0))
+
+static EMU_GPIO_SET emu_gpio_set(struct gpio_chip *gc, unsigned int pin, int value)
+{
+	struct emu *emu = gpiochip_get_data(gc);
+	bool level = value, changed;
+
+	mutex_lock(&emu->lock);
+	changed = emu->pins.level[pin] != level;
+	emu->pins.level[pin] = level;
+	if (changed && pin == EMU_SCK)
+		emu_clock(emu, level);
+	else if (changed && pin == EMU_CS)
+		emu_select(emu, !level);
+	mutex_unlock(&emu->lock);
+	return (EMU_GPIO_SET)0;
+}
+
+static int emu_gpio_get(struct gpio_chip *gc, unsigned int pin)
+{
+	struct emu *emu = gpiochip_get_data(gc);
+	int level;
+
+	mutex_lock(&emu->lock);
+	level = emu->pins.level[pin];
+	mutex_unlock(&emu->lock);
+	return level;
+}
+
+static int emu_gpio_get_direction(struct gpio_chip *gc, unsigned int pin)
+{
+	return pin == EMU_MISO ? GPIO_LINE_DIRECTION_IN : GPIO_LINE_DIRECTION_OUT;
+}
+
+static int emu_gpio_direction_input(struct gpio_chip *gc, unsigned int pin)
+{
+	return pin == EMU_MISO ? 0 : -EINVAL;
+}
+
+static int emu_gpio_direction_output(struct gpio_chip *gc, unsigned int pin, int value)
+{
+	if (pin == EMU_MISO)
+		return -EINVAL;
+	emu_gpio_set(gc, pin, value);
+	return 0;
+}
+
+static void emu_remove_lookup(void *table)
+{
+	gpiod_remove_lookup_table(table);
+}
+
+static void emu_remove_child(void *pdev)
+{
+	platform_device_unregister(pdev);
+}
+
+static struct platform_device *emu_add_child(struct device *dev, const char *name, int id,
+					     const void *data, size_t size)
+{
+	struct platform_device *pdev;
+	int ret;
+
+	pdev = platform_device_register_data(dev, name, id, data, size);
+	if (IS_ERR(pdev))
+		return pdev;
+	ret = devm_add_action_or_reset(dev, emu_remove_child, pdev);
+	return ret ? ERR_PTR(ret) : pdev;
+}
+
+static int emu_add_flash(struct device *dev, void *info)
+{
+	struct spi_controller *ctlr = container_of(dev, struct spi_controller, dev);
+
+	return spi_new_device(ctlr, info) ? 1 : -ENODEV;
+}
+
+/*
+ * The pins, and the kernel's own spi-gpio on them. No parent and no owner: else
+ * spi-gpio, which goes when this module goes, would keep this module.
+ */
+static int emu_add_gpio(struct platform_device *pdev, struct emu *emu)
+{
+	static const struct spi_gpio_platform_data pdata = { .num_chipselect = 1 };
+	struct device *dev = &pdev->dev;
+	struct gpio_chip *gc = &emu->pins.gc;
+	struct gpiod_lookup_table *lookup;
+	struct platform_device *spi_gpio;
+	int id = EMU_GPIO_BUS + pdev->id;
+	int ret;
+
+	gc->label = dev_name(dev);
+	gc->base = -1;
+	gc->ngpio = EMU_PINS;
+	gc->can_sleep = true;
+	gc->get = emu_gpio_get;
+	gc->set = emu_gpio_set;
+	gc->get_direction = emu_gpio_get_direction;
+	gc->direction_input = emu_gpio_direction_input;
+	gc->direction_output = emu_gpio_direction_output;
+	emu->pins.level[EMU_CS] = true;
+	ret = devm_gpiochip_add_data(dev, gc, emu);
+	if (ret)
+		return ret;
+
+	lookup = devm_kzalloc(dev, struct_size(lookup, table, EMU_PINS + 1), GFP_KERNEL);
+	if (!lookup)
+		return -ENOMEM;
+	lookup->dev_id = devm_kasprintf(dev, GFP_KERNEL, "spi_gpio.%d", id);
+	if (!lookup->dev_id)
+		return -ENOMEM;
+	lookup->table[0] = GPIO_LOOKUP(gc->label, EMU_SCK, "sck", GPIO_ACTIVE_HIGH);
+	lookup->table[1] = GPIO_LOOKUP(gc->label, EMU_MOSI, "mosi", GPIO_ACTIVE_HIGH);
+	lookup->table[2] = GPIO_LOOKUP(gc->label, EMU_MISO, "miso", GPIO_ACTIVE_HIGH);
+	lookup->table[3] = GPIO_LOOKUP(gc->label, EMU_CS, "cs", GPIO_ACTIVE_HIGH);
+	gpiod_add_lookup_table(lookup);
+	ret = devm_add_action_or_reset(dev, emu_remove_lookup, lookup);
+	if (ret)
+		return ret;
+
+	/* Its driver has to be there when it comes. */
+	request_module("platform:spi_gpio");
+	spi_gpio = emu_add_child(dev, "spi_gpio", id, &pdata, sizeof(pdata));
+	if (IS_ERR(spi_gpio))
+		return PTR_ERR(spi_gpio);
+	ret = device_for_each_child(&spi_gpio->dev, &emu->info, emu_add_flash);
+	if (ret <= 0)
+		return dev_err_probe(dev, ret ?: -ENODEV, "no flash on spi_gpio.%d\n", id);
+	return 0;
+}
+
+static int emu_add_controller(struct device *dev, struct emu *emu, bool mem)
+{
+	struct spi_controller *ctlr;
+	int ret;
+
+	ctlr = devm_spi_alloc_host(dev, 0);
+	if (!ctlr)
+		return -ENOMEM;
+	emu->ctlr = ctlr;
+	spi_controller_set_devdata(ctlr, emu);
+	ctlr->bus_num = -1;
+	ctlr->num_chipselect = 1;
+	if (mem)
+		ctlr->mem_ops = &emu_mem_ops;
+	else
+		ctlr->transfer_one_message = emu_transfer_one_message;
+	ret = devm_spi_register_controller(dev, ctlr);
+	if (ret)
+		return ret;
+
+	if (!spi_new_device(ctlr, &emu->info))
+		return dev_err_probe(dev, -ENODEV, "no SPI device\n");
+	return 0;
+}
+
+/* A device of its own for the controller, for its driver's name */
+static int emu_unlisted_probe(struct platform_device *pdev)
+{
+	struct emu **emu = dev_get_platdata(&pdev->dev);
+
+	return emu_add_controller(&pdev->dev, *emu, true);
+}
+
+static struct platform_driver emu_unlisted_driver = {
+	.probe = emu_unlisted_probe,
+	.driver = {
+		.name = EMU_UNLISTED_NAME,
+	},
 };
 
 /* Attributes */
@@ -690,10 +938,8 @@ static void emu_free(void *data)
 static int emu_probe(struct platform_device *pdev)
 {
 	const struct emu_config *config = dev_get_platdata(&pdev->dev);
-	struct spi_board_info info = { .max_speed_hz = 50000000 };
 	struct device *dev = &pdev->dev;
 	struct crtm_chip_event *trace;
-	struct spi_controller *ctlr;
 	struct emu *emu;
 	int ret;
 
@@ -727,31 +973,23 @@ static int emu_probe(struct platform_device *pdev)
 	if (ret)
 		return ret;
 
-	ctlr = devm_spi_alloc_host(dev, 0);
-	if (!ctlr)
-		return -ENOMEM;
-	emu->ctlr = ctlr;
-	spi_controller_set_devdata(ctlr, emu);
-	ctlr->bus_num = -1;
-	ctlr->num_chipselect = 1;
-	if (config->mem)
-		ctlr->mem_ops = &emu_mem_ops;
-	else
-		ctlr->transfer_one_message = emu_transfer_one_message;
-	ret = devm_spi_register_controller(dev, ctlr);
-	if (ret)
-		return ret;
-
-	strscpy(info.modalias, config->modalias, sizeof(info.modalias));
+	emu->info.max_speed_hz = 50000000;
+	strscpy(emu->info.modalias, config->modalias, sizeof(emu->info.modalias));
 	if (config->asp) {
 		snprintf(emu->node_name, sizeof(emu->node_name), "emu%d.0", pdev->id);
 		emu->node.name = emu->node_name;
 		emu->node.properties = emu_asp_properties;
-		info.swnode = &emu->node;
+		emu->info.swnode = &emu->node;
 	}
-	if (!spi_new_device(ctlr, &info))
-		return dev_err_probe(dev, -ENODEV, "no SPI device\n");
-	return 0;
+	switch (config->ctrl) {
+	case EMU_GPIO:
+		return emu_add_gpio(pdev, emu);
+	case EMU_UNLISTED:
+		return PTR_ERR_OR_ZERO(emu_add_child(dev, EMU_UNLISTED_NAME, pdev->id, &emu,
+						     sizeof(emu)));
+	default:
+		return emu_add_controller(dev, emu, config->ctrl == EMU_MEM);
+	}
 }
 
 static int emu_suspend(struct device *dev)
@@ -759,7 +997,7 @@ static int emu_suspend(struct device *dev)
 	struct emu *emu = dev_get_drvdata(dev);
 	int ret;
 
-	ret = spi_controller_suspend(emu->ctlr);
+	ret = emu->ctlr ? spi_controller_suspend(emu->ctlr) : 0;
 	if (ret)
 		return ret;
 	mutex_lock(&emu->lock);
@@ -779,7 +1017,7 @@ static int emu_resume(struct device *dev)
 		crtm_chip_power_on(&emu->chip);
 	emu->suspended = false;
 	mutex_unlock(&emu->lock);
-	return spi_controller_resume(emu->ctlr);
+	return emu->ctlr ? spi_controller_resume(emu->ctlr) : 0;
 }
 
 static DEFINE_SIMPLE_DEV_PM_OPS(emu_pm_ops, emu_suspend, emu_resume);
@@ -801,17 +1039,19 @@ static int emu_parse(char *text, struct emu_config *config)
 	char *model = strsep(&text, ":");
 	char *ctrl = strsep(&text, ":");
 	const char *driver = text ? strsep(&text, ":") : "spi-nor";
+	int i;
 
 	config->model = crtm_chip_model(model, strlen(model));
 	if (!config->model) {
 		pr_err(EMU_NAME ": no such model: %s\n", model);
 		return -EINVAL;
 	}
-	config->mem = ctrl && !strcmp(ctrl, "mem");
-	if (ctrl && !config->mem && strcmp(ctrl, "spi")) {
+	i = ctrl ? match_string(emu_ctrls, ARRAY_SIZE(emu_ctrls), ctrl) : EMU_SPI;
+	if (i < 0) {
 		pr_err(EMU_NAME ": no such controller: %s\n", ctrl);
 		return -EINVAL;
 	}
+	config->ctrl = i;
 	config->asp = text && !strcmp(text, "asp");
 	if (text && !config->asp) {
 		pr_err(EMU_NAME ": no such property: %s\n", text);
@@ -897,9 +1137,12 @@ static int __init emu_init(void)
 	ret = emu_alloc_nv();
 	if (ret)
 		goto free;
-	ret = platform_driver_register(&emu_driver);
+	ret = platform_driver_register(&emu_unlisted_driver);
 	if (ret)
 		goto free;
+	ret = platform_driver_register(&emu_driver);
+	if (ret)
+		goto unregister_unlisted;
 	for (i = 0; i < emu_count; i++) {
 		emu_devs[i] = platform_device_register_data(NULL, EMU_NAME, i, &emu_configs[i],
 							    sizeof(emu_configs[i]));
@@ -914,6 +1157,8 @@ unregister:
 	while (i--)
 		platform_device_unregister(emu_devs[i]);
 	platform_driver_unregister(&emu_driver);
+unregister_unlisted:
+	platform_driver_unregister(&emu_unlisted_driver);
 free:
 	emu_free_nv();
 	return ret;
@@ -927,6 +1172,7 @@ static void __exit emu_exit(void)
 	for (i = 0; i < emu_count; i++)
 		platform_device_unregister(emu_devs[i]);
 	platform_driver_unregister(&emu_driver);
+	platform_driver_unregister(&emu_unlisted_driver);
 	emu_free_nv();
 }
 module_exit(emu_exit);

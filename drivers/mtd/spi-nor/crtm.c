@@ -506,6 +506,20 @@ static bool crtm_supports(const struct spi_nor *nor, struct spi_mem_op op)
 	       !spi_mem_adjust_op_size(nor->spimem, &op) && op.data.nbytes == nbytes;
 }
 
+/* Say what the controller lacks. */
+static int crtm_refuse(const struct spi_nor *nor, const char *lacks,
+		       const struct spi_mem_op *op)
+{
+	struct spi_controller *ctlr = nor->spimem->spi->controller;
+
+	dev_warn(nor->dev,
+		 "no security commands: controller driver %s %s %u bytes after opcode %02x in one piece\n",
+		 dev_driver_string(ctlr->dev.parent), lacks,
+		 op->addr.nbytes + op->data.nbytes, op->cmd.opcode);
+
+	return -EOPNOTSUPP;
+}
+
 /**
  * spi_nor_crtm_probe() - can the controller carry blocks? Whose chip is it?
  * @nor: the flash, while its parameters are initialised
@@ -518,6 +532,7 @@ static bool crtm_supports(const struct spi_nor *nor, struct spi_mem_op op)
 int spi_nor_crtm_probe(struct spi_nor *nor, struct spi_nor_crtm *crtm)
 {
 	const u8 block[RPMC_HDR_LEN] = { crtm->op1 };
+	struct spi_mem_op write, read;
 	struct spi_controller *ctlr;
 	const char *driver;
 	unsigned int i;
@@ -526,30 +541,24 @@ int spi_nor_crtm_probe(struct spi_nor *nor, struct spi_nor_crtm *crtm)
 	if (!nor->spimem)
 		return -EOPNOTSUPP;
 
+	write = crtm_write_op(nor, 0, block, SPI_NOR_CRTM_MAX_LEN);
 	ctlr = nor->spimem->spi->controller;
 	driver = dev_driver_string(ctlr->dev.parent);
 	if (ctlr->mem_ops && ctlr->mem_ops->exec_op) {
 		for (i = 0; i < ARRAY_SIZE(crtm_controllers); i++)
 			if (!strcmp(driver, crtm_controllers[i].driver))
 				break;
-		if (i == ARRAY_SIZE(crtm_controllers)) {
-			dev_warn(nor->dev,
-				 "no security commands: controller driver %s is not known to send a block in one piece\n",
-				 driver);
-			return -EOPNOTSUPP;
-		}
+		if (i == ARRAY_SIZE(crtm_controllers))
+			return crtm_refuse(nor, "is not known to send", &write);
 		crtm->addr_nbytes = crtm_controllers[i].addr_nbytes;
 	}
 
-	if (!crtm_supports(nor, crtm_write_op(nor, crtm->addr_nbytes, block,
-					      SPI_NOR_CRTM_MAX_LEN)) ||
-	    !crtm_supports(nor, crtm_read_op(nor, crtm->addr_nbytes, crtm->op2,
-					     SPI_NOR_CRTM_MAX_LEN))) {
-		dev_warn(nor->dev,
-			 "no security commands: controller driver %s cannot send %u bytes in one piece\n",
-			 driver, SPI_NOR_CRTM_MAX_LEN);
-		return -EOPNOTSUPP;
-	}
+	write = crtm_write_op(nor, crtm->addr_nbytes, block, SPI_NOR_CRTM_MAX_LEN);
+	if (!crtm_supports(nor, write))
+		return crtm_refuse(nor, "cannot send", &write);
+	read = crtm_read_op(nor, crtm->addr_nbytes, crtm->op2, SPI_NOR_CRTM_MAX_LEN);
+	if (!crtm_supports(nor, read))
+		return crtm_refuse(nor, "cannot receive", &read);
 
 	crtm->last = devm_kzalloc(nor->dev, SPI_NOR_CRTM_MAX_LEN, GFP_KERNEL);
 	if (!crtm->last)

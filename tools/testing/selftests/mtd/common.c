@@ -205,17 +205,22 @@ int emu_content(int chip, off_t offset, void *data, size_t len)
 	return ret;
 }
 
-/* The one entry that @pattern below the chip matches: its last component. */
-static int chip_glob(int chip, const char *pattern, char *buf, size_t size)
+/* What @pattern matches below the chip's controller, which may have a device of its own. */
+static int controller_glob(int chip, const char *pattern, glob_t *g)
 {
 	char path[192], attr[128];
-	glob_t g;
-	int ret;
 
-	snprintf(attr, sizeof(attr), "spi_master/spi*/%s", pattern);
+	snprintf(attr, sizeof(attr), "{,*.*/}spi_master/spi*/%s", pattern);
 	emu_path(path, sizeof(path), chip, attr);
-	ret = glob(path, 0, NULL, &g);
-	if (ret)
+	return glob(path, GLOB_BRACE, NULL, g) ? -ENODEV : 0;
+}
+
+/* The one entry that @pattern matches: its last component. */
+static int chip_glob(int chip, const char *pattern, char *buf, size_t size)
+{
+	glob_t g;
+
+	if (controller_glob(chip, pattern, &g))
 		return -ENODEV;
 	snprintf(buf, size, "%s", strrchr(g.gl_pathv[0], '/') + 1);
 	globfree(&g);
@@ -224,13 +229,11 @@ static int chip_glob(int chip, const char *pattern, char *buf, size_t size)
 
 int mtd_number(int chip)
 {
-	char path[192];
 	int best = -ENODEV;
 	glob_t g;
 	size_t i;
 
-	emu_path(path, sizeof(path), chip, "spi_master/spi*/spi*.0/mtd/mtd*[0-9]");
-	if (glob(path, 0, NULL, &g))
+	if (controller_glob(chip, "spi*.0/mtd/mtd*[0-9]", &g))
 		return -ENODEV;
 	for (i = 0; i < g.gl_pathc; i++) {
 		int n = atoi(strrchr(g.gl_pathv[i], '/') + strlen("/mtd"));
@@ -275,7 +278,7 @@ static int blkpg(int chip, int op, const char *name, int number, long long start
 
 int mtd_add_part(int chip, const char *name, long long start, long long len)
 {
-	char path[192], found[64];
+	char found[64];
 	glob_t g;
 	size_t i;
 	int ret;
@@ -283,8 +286,7 @@ int mtd_add_part(int chip, const char *name, long long start, long long len)
 	ret = blkpg(chip, BLKPG_ADD_PARTITION, name, 0, start, len);
 	if (ret)
 		return ret;
-	emu_path(path, sizeof(path), chip, "spi_master/spi*/spi*.0/mtd/mtd*[0-9]/name");
-	if (glob(path, 0, NULL, &g))
+	if (controller_glob(chip, "spi*.0/mtd/mtd*[0-9]/name", &g))
 		return -ENODEV;
 	ret = -ENODEV;
 	for (i = 0; i < g.gl_pathc; i++) {
