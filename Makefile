@@ -2,8 +2,10 @@
 #
 # The commands of this project; "make" alone lists them.
 
-# The kernel that the demonstration and "modules" take, as scripts/packages names it.
+# The kernel that the demonstration and "modules" take, as scripts/kernels names it, and for which
+# processor.
 KVER ?= 6.1
+ARCH ?= arm64
 # A header that replaces include/linux/mtd/crtm-commands.h in modules and tools.
 ifneq ($(CRTM_COMMANDS),)
 override CRTM_COMMANDS := $(abspath $(CRTM_COMMANDS))
@@ -51,7 +53,7 @@ kunit: setup
 docs: setup
 	@scripts/docs
 
-##   make modules            build mtd.ko, spi-nor.ko, the emulated chip: build/KVER
+##   make modules            build mtd.ko, spi-nor.ko, the emulated chip: build/KVER-ARCH
 ##   make modules_install    build and install them for the kernel that this machine runs, or
 ##                           with DESTDIR=ROOT those of KVER into a board's root file system
 ##   make modules_uninstall  bring the stock modules back
@@ -62,14 +64,14 @@ setup:
 	@scripts/setup
 
 modules: setup
-	@scripts/fetch $(KVER)
-	@scripts/build-modules $(KVER)
+	@scripts/fetch $(KVER) $(ARCH)
+	@scripts/build-modules $(KVER) $(ARCH)
 
 modules_install: $(if $(DESTDIR),modules,setup)
-	@scripts/install-modules $(if $(DESTDIR),-r $(DESTDIR)) $(KVER)
+	@scripts/install-modules $(if $(DESTDIR),-r $(DESTDIR) $(KVER) $(ARCH))
 
 modules_uninstall:
-	@scripts/install-modules -u $(if $(DESTDIR),-r $(DESTDIR)) $(KVER)
+	@scripts/install-modules -u $(if $(DESTDIR),-r $(DESTDIR) $(KVER) $(ARCH))
 
 tools: setup commands
 	@scripts/sysroot arm64
@@ -97,9 +99,10 @@ clean:
 	rm -rf $(B)
 
 distclean: clean
-	cd $(CRTM_CACHE) && rm -rf apt deb kernel kunit sysroot u-boot busybox-arm64 lock
+	cd $(CRTM_CACHE) && rm -rf apt deb kernel kunit sysroot u-boot busybox-* lock
 
-##   KVER=6.1|6.12           the kernel
+##   KVER=6.1|6.12|7.2       the kernel
+##   ARCH=arm64|amd64        its processor
 ##   CRTM_COMMANDS=FILE      a header with another command set
 ##   CRTM_CACHE=FOLDER       the cache, default ~/.cache/mtd-crtm
 

@@ -7,9 +7,10 @@
 TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 BUILD=$TREE/build
 CACHE=${CRTM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mtd-crtm}
-# The processor that the guest, its kernels and its tools are for.
-GUEST_ARCH=arm64
-export TREE BUILD CACHE GUEST_ARCH
+# The processors that there are kernels, tools and guests for, as Debian names them; the first is
+# the one that is taken where none is named.
+ARCHES="arm64 amd64"
+export TREE BUILD CACHE ARCHES
 
 note()
 {
@@ -28,16 +29,62 @@ packages()
 	sed -n "s/^$1[[:space:]]\+//p" "$TREE/scripts/packages"
 }
 
-kernel_versions()
+# kernels KVER FIELD [ARCH]: a field of that kernel's line in scripts/kernels
+kernels()
 {
-	packages kernel | awk '{ print $1 }'
+	awk -v k="$1" -v f="$2" -v arch="${3:-}" \
+		'$1 == k { gsub(/ARCH/, arch); print $f }' "$TREE/scripts/kernels"
 }
 
-# check_kver KVER: stop unless scripts/packages has that kernel
+kernel_versions()
+{
+	awk '$1 ~ /^[0-9]/ { print $1 }' "$TREE/scripts/kernels"
+}
+
+# Those that "make check" takes.
+check_kernels()
+{
+	awk '$1 == "check" { $1 = ""; print }' "$TREE/scripts/kernels" | xargs -n 1
+}
+
+# check_kver KVER: stop unless scripts/kernels has that kernel
 check_kver()
 {
-	packages kernel | grep -q "^$1[[:space:]]" ||
-		die "no kernel '$1' in scripts/packages (there are: $(kernel_versions | xargs))"
+	kernel_versions | grep -qxF -e "$1" ||
+		die "no kernel '$1' in scripts/kernels (there are: $(kernel_versions | xargs))"
+}
+
+# check_arch ARCH
+check_arch()
+{
+	case " $ARCHES " in
+	*" $1 "*) ;;
+	*) die "no processor '$1' here (there are: $ARCHES)" ;;
+	esac
+}
+
+# kernel_dir KVER [ARCH]: where scripts/fetch puts that kernel
+kernel_dir()
+{
+	echo "$CACHE/kernel/$1/${2:-${ARCHES%% *}}"
+}
+
+# kernel_arch ARCH: the processor as the kernel's makefiles name it
+kernel_arch()
+{
+	case $1 in
+	amd64)	echo x86 ;;
+	*)	echo "$1" ;;
+	esac
+}
+
+# gnu_arch ARCH: the processor as the compilers and the library folders name it
+gnu_arch()
+{
+	case $1 in
+	amd64)	echo x86_64-linux-gnu ;;
+	arm64)	echo aarch64-linux-gnu ;;
+	esac
 }
 
 # One process at a time works on the cache; the lock goes with the process.
@@ -56,13 +103,22 @@ lock_cache()
 	rm -rf "$CACHE"/tmp.*
 }
 
-# debian_targets FORMAT: the machine's own package indexes that are Debian's, for this release
-debian_targets()
+# The name of the Debian that this machine runs.
+codename()
 {
 	local codename
 
 	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 	[ -n "$codename" ] || die "/etc/os-release names no VERSION_CODENAME: this is not Debian"
+	echo "$codename"
+}
+
+# debian_targets FORMAT: the machine's own package indexes that are Debian's, for this release
+debian_targets()
+{
+	local codename
+
+	codename=$(codename) || exit
 	apt-get indextargets --format "\$(ORIGIN)|\$(CODENAME)|$1" \
 		"Created-By: Packages" |
 	awk -F'|' -v c="$codename" '$1 == "Debian" && ($2 == c || $2 == c "-updates" || \
@@ -98,20 +154,43 @@ refresh_machine_apt()
 		die "apt on this machine has no source of Debian packages for its own release"
 }
 
-# A private apt folder with an empty status file: it resolves and downloads packages of any
-# architecture by the machine's own Debian sources, and installs nothing.
+# suite_lines SUITE: sources of Debian's binary packages in SUITE, out of the machine's own: a line
+# "URI DIST COMPONENT" each. The machine's own release comes with its updates and security, its
+# backports with all of that; what other suites have is one archive, at the same place.
+suite_lines()
+{
+	local suite=$1 codename
+
+	codename=$(codename) || exit
+	# shellcheck disable=SC2016 # apt's own expansion
+	case $suite in
+	"$codename"|"$codename"-*)
+		debian_targets '$(REPO_URI) $(RELEASE) $(COMPONENT)' ;;
+	esac
+	[ "$suite" != "$codename" ] || return 0
+	# shellcheck disable=SC2016 # apt's own expansion
+	debian_targets '$(CODENAME) $(REPO_URI) $(COMPONENT)' |
+		awk -v c="$codename" -v s="$suite" '$1 == c { print $2, s, $3 }'
+}
+
+# setup_apt SUITE: from now on apt works in a private folder with an empty status file: it
+# resolves and downloads packages of SUITE, of any architecture, and installs nothing. Needs the
+# cache's lock.
 setup_apt()
 {
-	local apt=$CACHE/apt host keyring=/usr/share/keyrings/debian-archive-keyring.gpg signed=
+	local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	local suite=$1 apt=$CACHE/apt/$1 host archs signed='' default=''
 
+	unset APT_CONFIG
+	# By itself apt takes of backports only what is nowhere else.
+	[ "$suite" = "$(codename)" ] || default="APT::Default-Release \"$suite\";"
 	refresh_machine_apt
 	host=$(dpkg --print-architecture)
+	archs=$(echo "$host $ARCHES" | tr ' ' '\n' | sort -u | sed 's/.*/"&";/' | tr '\n' ' ')
 	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/none"
 	: >"$apt/status"
 	[ -e "$keyring" ] && signed="[signed-by=$keyring] "
-	# shellcheck disable=SC2016 # apt's own expansion
-	debian_targets '$(REPO_URI) $(RELEASE) $(COMPONENT)' |
-		sed "s|^|deb $signed|" >"$apt/sources.list"
+	suite_lines "$suite" | sed "s|^|deb $signed|" >"$apt/sources.list"
 	# The hooks of the machine's configuration serve the machine's own package state.
 	cat >"$apt/main.conf" <<-END
 	$([ -e /etc/apt/apt.conf ] && echo '#include "/etc/apt/apt.conf";')
@@ -131,8 +210,9 @@ setup_apt()
 	Dir::Etc::preferences "-";
 	Dir::Etc::preferencesparts "$apt/none";
 	APT::Architecture "$host";
-	APT::Architectures { "$host"; "$GUEST_ARCH"; };
+	APT::Architectures { $archs };
 	APT::Sandbox::User "root";
+	$default
 	APT::Install-Recommends "false";
 	Acquire::Languages "none";
 	Acquire::Retries "3";
@@ -141,7 +221,7 @@ setup_apt()
 	# Lists of the last hours will do; a stale one shows as a failed download.
 	if [ -z "$(find "$apt/updated" -mmin -360 2>/dev/null)" ] ||
 	   ! cmp -s "$apt/sources.list" "$apt/updated"; then
-		note "reading Debian's package lists"
+		note "reading Debian's package lists ($suite)"
 		apt-get update -q "${APT_QUIET[@]}" >&2 || die "apt-get update failed"
 		cp "$apt/sources.list" "$apt/updated"
 	fi
@@ -187,7 +267,7 @@ _download()
 			arg+=("$(_package_of "$file")")
 		done
 		if ! (cd "$tmp" && apt-get download -q "${APT_QUIET[@]}" "${arg[@]}" >&2); then
-			rm -f "$CACHE/apt/updated"
+			rm -f "${APT_CONFIG%/*}/updated"
 			die "download failed; run it again (the package lists may have been stale)"
 		fi
 		for file in "${missing[@]}"; do

@@ -12,8 +12,9 @@ tree=$(cd "$(dirname "$0")/../../.." && pwd)
 . "$tree/scripts/lib.sh"
 kver=$1
 root=${WORK:-$(mktemp -d)}/root
-release=$(cat "$CACHE/kernel/$kver/release")
-stock=$CACHE/kernel/$kver/modules/lib/modules/$release
+kernel=$(kernel_dir "$kver")
+release=$(cat "$kernel/release")
+stock=$kernel/modules/lib/modules/$release
 modules=lib/modules/$release
 n=0 bad=0
 
