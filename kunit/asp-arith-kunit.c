@@ -4,7 +4,6 @@
  */
 #include <kunit/test.h>
 #include <linux/limits.h>
-#include <linux/mtd/crtm-commands.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/unaligned.h>
@@ -98,13 +97,13 @@ static void locked_states(struct kunit *test)
 	u8 s, at;
 
 	for (s = 0; s < STATES; s++) {
-		bool locked = has(s, MTD_ASP_S_VOLATILE) || has(s, MTD_ASP_S_NON_VOLATILE) ||
-			      has(s, MTD_ASP_S_BLOCK) || has(s, MTD_ASP_S_REGION);
+		bool locked = has(s, ASP_S_VOLATILE) || has(s, ASP_S_NON_VOLATILE) ||
+			      has(s, ASP_S_BLOCK) || has(s, ASP_S_REGION);
 
 		for (at = 0; at < 4; at++) {
 			u8 first, nr;
 
-			memset(map, MTD_ASP_S_VOLATILE, sizeof(map));
+			memset(map, ASP_S_VOLATILE, sizeof(map));
 			map[at] = s;
 			for (first = 0; first < 4; first++)
 				for (nr = 1; nr <= 4 - first; nr++) {
@@ -126,9 +125,9 @@ static void plan_states(struct kunit *test)
 	u8 s;
 
 	for (s = 0; s < STATES; s++) {
-		bool set = has(s, MTD_ASP_S_VOLATILE);
-		bool down = has(s, MTD_ASP_S_LOCK_DOWN);
-		bool stuck = has(s, MTD_ASP_S_NON_VOLATILE) || has(s, MTD_ASP_S_REGION);
+		bool set = has(s, ASP_S_VOLATILE);
+		bool down = has(s, ASP_S_LOCK_DOWN);
+		bool stuck = has(s, ASP_S_NON_VOLATILE) || has(s, ASP_S_REGION);
 		int lock = set ? 0 : down ? -EACCES : 1;
 		int unlock = stuck || (set && down) ? -EACCES : set;
 
@@ -146,74 +145,50 @@ static void block_states(struct kunit *test)
 		for (nr = 0; nr <= 8 - first; nr++) {
 			/* Half of them were locked, and all else stays. */
 			for (i = 0; i < 8; i++)
-				map[i] = (i & 1 ? MTD_ASP_S_BLOCK : 0) | (i & 7);
+				map[i] = (i & 1 ? ASP_S_BLOCK : 0) | (i & 7);
 			micron_st_nor_asp_set_block(map, 8, (loff_t)first * SZ_64K,
 						    (u64)nr * SZ_64K);
 			for (i = 0; i < 8; i++)
 				KUNIT_EXPECT_EQ_MSG(test, map[i], (i & 7) |
 						    (i >= first && i < first + nr ?
-						     MTD_ASP_S_BLOCK : 0),
+						     ASP_S_BLOCK : 0),
 						    "%u of %u+%u", i, first, nr);
 		}
 }
 
-/* A payload of command 48 with @n regions */
-static u32 regions(u8 *info, u8 n, const u32 (*list)[2])
-{
-	u32 len = CRTM_INFO_OFF_REGION;
-	u8 i;
-
-	memset(info, 0xa5, CRTM_INFO_OFF_REGION);
-	info[CRTM_INFO_OFF_REGIONS] = n;
-	for (i = 0; i < n; i++, len += CRTM_INFO_REGION_LEN) {
-		put_unaligned_be32(list[i][0], info + len);
-		put_unaligned_be32(list[i][1], info + len + 4);
-	}
-	return len;
-}
-
 static void region_states(struct kunit *test)
 {
-	static const u32 good[][2] = { { SZ_64K, SZ_64K }, { 3 * SZ_64K, 2 * SZ_64K } };
+	static const struct spi_nor_crtm_region good[] = {
+		{ SZ_64K, SZ_64K }, { 3 * SZ_64K, 2 * SZ_64K },
+	};
 	static const u8 want[] = { 0, 1, 0, 1, 1, 0, 0, 0 };
-	static const u32 bad[][2] = {
+	static const struct spi_nor_crtm_region bad[] = {
 		{ 0, 0 }, { 8 * SZ_64K, SZ_64K }, { 7 * SZ_64K, 2 * SZ_64K }, { 0, 9 * SZ_64K },
 		{ 0xffff0000, SZ_64K }, { 0xffff0000, 2 * SZ_64K }, { SZ_64K, 0xffff0000 },
 		{ 0, U32_MAX }, { U32_MAX, U32_MAX },
 	};
-	u8 info[CRTM_INFO_OFF_REGION + CRTM_MAX_REGIONS * CRTM_INFO_REGION_LEN];
 	u8 map[8];
-	u32 len, i, k;
+	u32 i, k;
 
 	/* What was there and is not told any more goes; other bits stay. */
-	memset(map, MTD_ASP_S_REGION | MTD_ASP_S_VOLATILE, sizeof(map));
-	len = regions(info, ARRAY_SIZE(good), good);
-	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_set_regions(map, 8, info, len), 0);
+	memset(map, ASP_S_REGION | ASP_S_VOLATILE, sizeof(map));
+	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_set_regions(map, 8, good, ARRAY_SIZE(good)), 0);
 	for (i = 0; i < 8; i++)
-		KUNIT_EXPECT_EQ(test, map[i],
-				MTD_ASP_S_VOLATILE | (want[i] ? MTD_ASP_S_REGION : 0));
+		KUNIT_EXPECT_EQ(test, map[i], ASP_S_VOLATILE | (want[i] ? ASP_S_REGION : 0));
 
-	/* The payload ends before its regions do: nothing changes. */
-	for (i = 0; i < len; i++)
-		KUNIT_EXPECT_EQ_MSG(test, micron_st_nor_asp_set_regions(map, 8, info, i), -EIO,
-				    "%u bytes", i);
-	info[CRTM_INFO_OFF_REGIONS] = 0xff;
-	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_set_regions(map, 8, info, len), -EIO);
+	/* One outside the chip: nothing changes. */
 	for (k = 0; k < ARRAY_SIZE(bad); k++) {
-		u32 list[2][2] = { { 0, SZ_64K }, { bad[k][0], bad[k][1] } };
+		struct spi_nor_crtm_region list[] = { { 0, SZ_64K }, bad[k] };
 
-		len = regions(info, 2, list);
-		KUNIT_EXPECT_EQ_MSG(test, micron_st_nor_asp_set_regions(map, 8, info, len), -EIO,
-				    "0x%x+0x%x", bad[k][0], bad[k][1]);
+		KUNIT_EXPECT_EQ_MSG(test, micron_st_nor_asp_set_regions(map, 8, list, 2), -EIO,
+				    "0x%x+0x%x", bad[k].addr, bad[k].len);
 	}
 	for (i = 0; i < 8; i++)
-		KUNIT_EXPECT_EQ(test, map[i],
-				MTD_ASP_S_VOLATILE | (want[i] ? MTD_ASP_S_REGION : 0));
+		KUNIT_EXPECT_EQ(test, map[i], ASP_S_VOLATILE | (want[i] ? ASP_S_REGION : 0));
 
-	len = regions(info, 0, NULL);
-	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_set_regions(map, 8, info, len), 0);
+	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_set_regions(map, 8, NULL, 0), 0);
 	for (i = 0; i < 8; i++)
-		KUNIT_EXPECT_EQ(test, map[i], MTD_ASP_S_VOLATILE);
+		KUNIT_EXPECT_EQ(test, map[i], ASP_S_VOLATILE);
 }
 
 static void fsr_of_dice(struct kunit *test)
@@ -234,15 +209,15 @@ static void drawn_states(struct kunit *test)
 		char lower;
 		char upper;
 	} letters[] = {
-		{ MTD_ASP_S_VOLATILE, 'v', 'V' },
-		{ MTD_ASP_S_NON_VOLATILE, 'n', 'N' },
-		{ MTD_ASP_S_BLOCK, 'b', 'B' },
-		{ MTD_ASP_S_REGION, 'r', 'R' },
+		{ ASP_S_VOLATILE, 'v', 'V' },
+		{ ASP_S_NON_VOLATILE, 'n', 'N' },
+		{ ASP_S_BLOCK, 'b', 'B' },
+		{ ASP_S_REGION, 'r', 'R' },
 	};
 	u8 s, i, n;
 
 	for (s = 0; s < STATES; s++) {
-		bool down = has(s, MTD_ASP_S_LOCK_DOWN);
+		bool down = has(s, ASP_S_LOCK_DOWN);
 		char want = down ? 'd' : '.';
 
 		for (i = 0, n = 0; i < ARRAY_SIZE(letters); i++) {

@@ -6,13 +6,15 @@
  */
 #include <kunit/test.h>
 #include <linux/console.h>
+#include <linux/mtd/asp-ops.h>
 #include <linux/mtd/crtm-commands.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/unaligned.h>
+#include <uapi/mtd/mtd-security.h>
 
 #include "../crtm.h"
-#include "../security.h"
+#include "../lifetime.h"
 #include "rig.h"
 
 #define N		4	/* sectors */
@@ -57,8 +59,8 @@ static void look(struct rig *rig)
 	const struct crtm_chip *chip = &rig->chip;
 	bool ok;
 
-	ok = !(watch.sectors & ~locked_sectors(rig, MTD_ASP_S_LOCKED)) &&
-	     !(watch.nv & ~locked_sectors(rig, MTD_ASP_S_NON_VOLATILE)) &&
+	ok = !(watch.sectors & ~locked_sectors(rig, ASP_S_LOCKED)) &&
+	     !(watch.nv & ~locked_sectors(rig, ASP_S_NON_VOLATILE)) &&
 	     /* Whoever knows the password can unlock it. */
 	     (chip->nv.aspr & ASP_ASPR_PASSWORD ||
 	      !memcmp(chip->nv.password, password, sizeof(password)));
@@ -69,7 +71,7 @@ static void look(struct rig *rig)
 static void watch_start(struct rig *rig, u8 sectors)
 {
 	watch.sectors = sectors;
-	watch.nv = locked_sectors(rig, MTD_ASP_S_NON_VOLATILE);
+	watch.nv = locked_sectors(rig, ASP_S_NON_VOLATILE);
 	watch.broken = 0;
 	rig->look = look;
 	rig_start(rig);
@@ -217,7 +219,7 @@ static const char *agree(struct rig *rig)
 	for (i = 0; i < N; i++) {
 		if (sectors[i] != crtm_chip_locks(&rig->chip, i))
 			return "the map";
-		locked = sectors[i] & MTD_ASP_S_LOCKED;
+		locked = sectors[i] & ASP_S_LOCKED;
 		all &= locked;
 		if (mtd_is_locked(rig->mtd, i * SECTOR, SECTOR) != locked)
 			return "is_locked of a sector";
@@ -278,11 +280,11 @@ static bool expressible(u8 sectors)
  */
 static int decide(struct rig *rig, bool lock, u8 range, u8 *vlb, u8 *block)
 {
-	u8 down = locked_sectors(rig, MTD_ASP_S_LOCK_DOWN);
-	u8 nv = locked_sectors(rig, MTD_ASP_S_NON_VOLATILE | MTD_ASP_S_REGION);
+	u8 down = locked_sectors(rig, ASP_S_LOCK_DOWN);
+	u8 nv = locked_sectors(rig, ASP_S_NON_VOLATILE | ASP_S_REGION);
 
-	*vlb = locked_sectors(rig, MTD_ASP_S_VOLATILE);
-	*block = locked_sectors(rig, MTD_ASP_S_BLOCK);
+	*vlb = locked_sectors(rig, ASP_S_VOLATILE);
+	*block = locked_sectors(rig, ASP_S_BLOCK);
 	if (lock) {
 		if (range & down & ~*vlb)
 			return -EACCES;
@@ -307,7 +309,7 @@ static int call(struct rig *rig, bool lock, u8 first, u8 nr)
 /* One lock or unlock from the state that the chip is in. NULL: as it should be */
 static const char *lock_once(struct rig *rig, bool lock, u8 first, u8 nr)
 {
-	u8 was = locked_sectors(rig, MTD_ASP_S_LOCKED);
+	u8 was = locked_sectors(rig, ASP_S_LOCKED);
 	struct state before = get_state(rig), after;
 	u8 range = range_bits(first, nr), vlb, block;
 	int want = decide(rig, lock, range, &vlb, &block);
@@ -315,8 +317,8 @@ static const char *lock_once(struct rig *rig, bool lock, u8 first, u8 nr)
 
 	/* Locked before and to be locked after: never open. */
 	watch_start(rig, lock || want ? was :
-		    was & (~range | locked_sectors(rig, MTD_ASP_S_NON_VOLATILE |
-						   MTD_ASP_S_REGION)));
+		    was & (~range | locked_sectors(rig, ASP_S_NON_VOLATILE |
+						   ASP_S_REGION)));
 	ret = call(rig, lock, first, nr);
 	rig->look = NULL;
 
@@ -327,8 +329,8 @@ static const char *lock_once(struct rig *rig, bool lock, u8 first, u8 nr)
 		return "a state on the way";
 	if (want && !same(&before, &after))
 		return "a refusal, which changed something,";
-	if (locked_sectors(rig, MTD_ASP_S_VOLATILE) != vlb ||
-	    locked_sectors(rig, MTD_ASP_S_BLOCK) != block)
+	if (locked_sectors(rig, ASP_S_VOLATILE) != vlb ||
+	    locked_sectors(rig, ASP_S_BLOCK) != block)
 		return "the state afterwards";
 	memcpy(before.locks, after.locks, sizeof(before.locks));
 	before.sr = after.sr;
@@ -451,7 +453,7 @@ static const struct {
  */
 static const char *fail_once(struct rig *rig, bool lock, u32 at, bool dead, bool after, int *ret)
 {
-	u8 was = locked_sectors(rig, MTD_ASP_S_LOCKED), still, vlb, block, i;
+	u8 was = locked_sectors(rig, ASP_S_LOCKED), still, vlb, block, i;
 	struct state before = get_state(rig), now;
 	int want = decide(rig, lock, ALL, &vlb, &block);
 
@@ -472,8 +474,8 @@ static const char *fail_once(struct rig *rig, bool lock, u32 at, bool dead, bool
 		return "a state on the way";
 	if (*ret == want) {
 		/* Not needed after all, or there was none. */
-		if (locked_sectors(rig, MTD_ASP_S_VOLATILE) != vlb ||
-		    locked_sectors(rig, MTD_ASP_S_BLOCK) != block)
+		if (locked_sectors(rig, ASP_S_VOLATILE) != vlb ||
+		    locked_sectors(rig, ASP_S_BLOCK) != block)
 			return "success without the state that belongs to it";
 		return known(rig);
 	}
@@ -486,7 +488,7 @@ static const char *fail_once(struct rig *rig, bool lock, u32 at, bool dead, bool
 	}
 	still = 0;
 	for (i = 0; i < N; i++)
-		if ((now.locks[i] ^ before.locks[i]) & MTD_ASP_S_VOLATILE && !named(i))
+		if ((now.locks[i] ^ before.locks[i]) & ASP_S_VOLATILE && !named(i))
 			still |= BIT(i);
 	if (still)
 		return "not put back and not reported: the volatile locks";
@@ -607,7 +609,7 @@ static void range_commands(struct kunit *test)
 				for (n = 1; n <= N - first; n++) {
 					frozen = i & 1;
 					nv = i & 2;
-					bit = nv ? MTD_ASP_S_NON_VOLATILE : MTD_ASP_S_LOCK_DOWN;
+					bit = nv ? ASP_S_NON_VOLATILE : ASP_S_LOCK_DOWN;
 					set_state(rig, code, 0, frozen);
 					before = get_state(rig);
 					has = locked_sectors(rig, bit);
@@ -615,7 +617,7 @@ static void range_commands(struct kunit *test)
 					cmd = range_cmd(nv ? MTD_ASP_NV_LOCK : MTD_ASP_LOCK_DOWN,
 							first, n);
 					watch_start(rig,
-						    locked_sectors(rig, MTD_ASP_S_LOCKED));
+						    locked_sectors(rig, ASP_S_LOCKED));
 					ret = command(rig, &cmd);
 					rig->look = NULL;
 					after = get_state(rig);
@@ -654,8 +656,8 @@ static void range_fails(struct kunit *test)
 	for (nr = MTD_ASP_LOCK_DOWN; nr <= MTD_ASP_NV_LOCK; nr++)
 		for (how = 0; how < 2; how++)
 			for (at = 1; ; at++) {
-				bit = nr == MTD_ASP_NV_LOCK ? MTD_ASP_S_NON_VOLATILE :
-				      MTD_ASP_S_LOCK_DOWN;
+				bit = nr == MTD_ASP_NV_LOCK ? ASP_S_NON_VOLATILE :
+				      ASP_S_LOCK_DOWN;
 				set_state(rig, 00101, 0, false);
 				cmd = range_cmd(nr, 0, N);
 				watch_start(rig, 0x5);
@@ -1033,7 +1035,7 @@ static void resume_reports(struct kunit *test)
 	memset(rig->chip.v.vlb, 0, N);
 	rig->chip.drop = (struct crtm_chip_at) { .count = 2, .op = ASP_OP_WRVLB };
 	mtd_resume(rig->mtd);
-	KUNIT_ASSERT_EQ(test, locked_sectors(rig, MTD_ASP_S_VOLATILE), BIT(1));
+	KUNIT_ASSERT_EQ(test, locked_sectors(rig, ASP_S_VOLATILE), BIT(1));
 	KUNIT_ASSERT_NOT_NULL_MSG(test, strstr(said, "0x00030000"), "%s", said);
 	KUNIT_ASSERT_NULL_MSG(test, strstr(said, "0x00010000"), "%s", said);
 }

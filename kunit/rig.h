@@ -8,7 +8,6 @@
 
 #include <kunit/test.h>
 #include <linux/mtd/mtd.h>
-#include <linux/mtd/security.h>
 #include <linux/mtd/spi-nor.h>
 #include <linux/spi/spi-mem.h>
 #include <linux/types.h>

@@ -12,6 +12,7 @@
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/mtd/asp.h>
+#include <linux/mtd/asp-ops.h>
 #include <linux/mtd/mtd.h>
 #include <linux/nospec.h>
 #include <linux/pagemap.h>

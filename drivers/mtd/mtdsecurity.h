@@ -5,8 +5,10 @@
 #ifndef __MTD_SECURITY_H
 #define __MTD_SECURITY_H
 
+#include <linux/mtd/crtm.h>
 #include <linux/mtd/security.h>
 #include <linux/types.h>
+#include <uapi/mtd/mtd-security.h>
 
 /* One call: who makes it, on what. */
 struct mtd_security_call {
@@ -18,6 +20,8 @@ struct mtd_security_call {
 	u32 size;			/* of the argument, as the caller knows it */
 };
 
+int mtd_crtm_cmd_ioctl(struct mtd_security_call *call, void *buf);
+int mtd_crtm_info_ioctl(struct mtd_security_call *call, void *buf);
 int mtd_asp_map_ioctl(struct mtd_security_call *call, void *buf);
 int mtd_asp_cmd_ioctl(struct mtd_security_call *call, void *buf);
 

@@ -16,13 +16,11 @@
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/string.h>
-#include <uapi/mtd/mtd-security.h>
 #else
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <mtd/mtd-security.h>
 
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define U32_MAX			0xffffffffU
@@ -754,15 +752,15 @@ u8 crtm_chip_locks(const struct crtm_chip *chip, u32 sector)
 	u8 locks = 0;
 
 	if (chip->v.vlb[sector] & ASP_VLB_LOCK)
-		locks |= MTD_ASP_S_VOLATILE;
+		locks |= ASP_S_VOLATILE;
 	if (chip->v.vlb[sector] & ASP_VLB_DOWN)
-		locks |= MTD_ASP_S_LOCK_DOWN;
+		locks |= ASP_S_LOCK_DOWN;
 	if (nv_locked(chip, sector))
-		locks |= MTD_ASP_S_NON_VOLATILE;
+		locks |= ASP_S_NON_VOLATILE;
 	if (block_protected(chip, addr, ASP_SECTOR_SIZE))
-		locks |= MTD_ASP_S_BLOCK;
+		locks |= ASP_S_BLOCK;
 	if (region_protected(chip, addr, ASP_SECTOR_SIZE))
-		locks |= MTD_ASP_S_REGION;
+		locks |= ASP_S_REGION;
 	return locks;
 }
 
@@ -772,7 +770,7 @@ static bool is_locked(const struct crtm_chip *chip, u32 addr, u32 len)
 	u32 i;
 
 	for (i = addr / ASP_SECTOR_SIZE; i <= (addr + len - 1) / ASP_SECTOR_SIZE; i++)
-		if (crtm_chip_locks(chip, i) & MTD_ASP_S_LOCKED)
+		if (crtm_chip_locks(chip, i) & ASP_S_LOCKED)
 			return true;
 	return false;
 }

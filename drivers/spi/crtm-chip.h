@@ -414,7 +414,7 @@ void crtm_chip_end(struct crtm_chip *chip);
  * @chip: the chip
  * @sector: number of the 64 KiB sector, inside the chip
  *
- * Return: MTD_ASP_S_*, from the registers themselves: nothing is sent.
+ * Return: ASP_S_*, from the registers themselves: nothing is sent.
  */
 u8 crtm_chip_locks(const struct crtm_chip *chip, u32 sector);
 

@@ -10,7 +10,6 @@
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
-#include <linux/mtd/crtm-commands.h>
 #include <linux/mtd/spi-nor.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -19,9 +18,9 @@
 #include <linux/spi/spi-mem.h>
 #include <linux/string.h>
 
+#include "asp.h"
 #include "compat.h"
 #include "crtm.h"
-#include "security.h"
 
 /*
  * Poll every eighth of the typical time and more and more rarely, but never more
@@ -186,67 +185,46 @@ u64 spi_nor_crtm_time(u32 fixed_us, u32 us_64k, u32 range)
 	return fixed_us + DIV_ROUND_UP_ULL((u64)us_64k * range, 65536);
 }
 
-/**
- * spi_nor_crtm_check_response() - is this the response to that block?
- * @cmd: entry of the command, 00-03 of JESD260 or another
- * @block: the block that was sent
- * @resp: @cmd->resp bytes of response
- *
- * Return: length of the response in bytes, or -EIO if it belongs to another
- * block (one that the chip has never taken, or one from before a power loss) or
- * says more than was read.
+/*
+ * Length of the response, or -EIO if it belongs to another block (one that the chip has
+ * never taken, or one from before a power loss) or says more than was read.
  */
-int spi_nor_crtm_check_response(const struct crtm_command *cmd, const u8 *block,
-				const u8 *resp)
+static int crtm_check_response(struct spi_nor *nor, const struct crtm_xfer *xfer)
 {
-	u32 len;
+	const u8 *resp = xfer->out;
 
 	if (resp[0] == RPMC_STATUS_POWER_ON || resp[0] & RPMC_STATUS_BUSY)
 		return -EIO;
+	if (xfer->cmd->type > RPMC_REQUEST_COUNTER)
+		return nor->params->crtm->vendor->check(nor, xfer);
 
-	if (cmd->type <= RPMC_REQUEST_COUNTER) {
-		if (cmd->type == RPMC_REQUEST_COUNTER &&
-		    resp[0] == RPMC_STATUS_SUCCESS &&
-		    memcmp(resp + RPMC_RESP_OFF_TAG, block + RPMC_HDR_LEN, RPMC_TAG_LEN))
-			return -EIO;
-		return RPMC_RESP_LEN;
-	}
-
-	len = CRTM_RESP_OVERHEAD + (resp[CRTM_RESP_OFF_LENGTH] << 8 |
-				    resp[CRTM_RESP_OFF_LENGTH + 1]);
-	if (resp[CRTM_RESP_OFF_TYPE] != cmd->type || len > cmd->resp)
+	/* 03 has its tag, 00-02 have nothing. */
+	if (xfer->cmd->type == RPMC_REQUEST_COUNTER && resp[0] == RPMC_STATUS_SUCCESS &&
+	    memcmp(resp + RPMC_RESP_OFF_TAG, xfer->in + RPMC_HDR_LEN, RPMC_TAG_LEN))
 		return -EIO;
 
-	return len;
+	return RPMC_RESP_LEN;
 }
 
-static const struct crtm_command *crtm_find(const struct spi_nor_crtm *crtm, u8 type)
+/**
+ * spi_nor_crtm_find() - the table entry of a command
+ * @crtm: the security engine
+ * @type: its command type
+ *
+ * Return: the entry, or NULL if the chip has no such command.
+ */
+const struct crtm_command *spi_nor_crtm_find(const struct spi_nor_crtm *crtm, u8 type)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(crtm->rpmc); i++)
 		if (crtm->rpmc[i].type == type)
 			return &crtm->rpmc[i];
-	for (i = 0; i < crtm->n_crtm; i++)
-		if (crtm->crtm[i].type == type)
-			return &crtm->crtm[i];
+	for (i = 0; crtm->vendor && i < crtm->vendor->n_commands; i++)
+		if (crtm->vendor->commands[i].type == type)
+			return &crtm->vendor->commands[i];
 
 	return NULL;
-}
-
-/* Put another response in the place of a key that somebody could read again. */
-static int crtm_replace_response(struct spi_nor *nor)
-{
-	const struct spi_nor_crtm *crtm = nor->params->crtm;
-	const struct crtm_command *cmd = crtm_find(crtm, CRTM_GET_INFO);
-	u8 block[RPMC_HDR_LEN + CRTM_INFO_NONCE_LEN] = { crtm->op1, CRTM_GET_INFO };
-	int ret;
-
-	ret = crtm_send(nor, block, sizeof(block));
-	if (ret)
-		return ret;
-
-	return spi_nor_crtm_wait(nor, crtm_busy, cmd->typ_us, cmd->max_us);
 }
 
 /*
@@ -259,7 +237,7 @@ static int crtm_settle(struct spi_nor *nor)
 	int ret;
 
 	if (crtm->secret) {
-		ret = crtm_replace_response(nor);
+		ret = crtm->vendor->forget(nor);
 		if (ret)
 			return ret;
 		crtm->secret = false;
@@ -274,17 +252,14 @@ static int crtm_settle(struct spi_nor *nor)
 	return 0;
 }
 
-/**
- * spi_nor_crtm_begin() - make sure that the chip listens
- * @nor: the flash, its lock held
- *
- * To be called before any operation, array reads included: after a time-out or
- * an error of the controller the chip counts as busy until it was seen ready.
- * Does nothing, and costs nothing, in all other cases.
+/*
+ * Before any operation, array reads included: after a time-out or an error of the
+ * controller the chip counts as busy until it was seen ready. Does nothing, and costs
+ * nothing, in all other cases.
  *
  * Return: 0, or -EBUSY if it was not seen ready within SPI_NOR_CRTM_BUSY_MS.
  */
-int spi_nor_crtm_begin(struct spi_nor *nor)
+static int crtm_begin(struct spi_nor *nor)
 {
 	const struct spi_nor_crtm *crtm = nor->params->crtm;
 
@@ -298,30 +273,73 @@ int spi_nor_crtm_begin(struct spi_nor *nor)
 	return 0;
 }
 
-/*
- * A block that got lost on the bus leaves the response to an earlier one. Where
- * that is of the same type its signature tells, for it covers its request: the
- * same signature for another block is not this block's. Unsigned responses (all
- * zeros) prove nothing to anybody and pass; 03 has its tag, 00-02 have nothing.
+/**
+ * spi_nor_crtm_lock() - take the mutex of a flash that may be in the middle of something
+ * @nor: the flash
+ *
+ * A chip whose command timed out counts as busy until it was seen ready.
+ *
+ * Return: 0 with nor->lock held, or a negative errno without.
  */
-static bool crtm_stale(struct spi_nor_crtm *crtm, const struct crtm_xfer *xfer, u32 len)
+int spi_nor_crtm_lock(struct spi_nor *nor)
 {
-	const u8 *sig = xfer->out + len - RPMC_SIG_LEN;
+	int ret;
 
-	if (xfer->cmd->type <= RPMC_REQUEST_COUNTER || !memchr_inv(sig, 0, RPMC_SIG_LEN))
-		return false;
-	if (crtm->last_len && !memcmp(sig, crtm->last_sig, RPMC_SIG_LEN))
-		return xfer->in_len != crtm->last_len ||
-		       memcmp(xfer->in, crtm->last, xfer->in_len);
+	mutex_lock(&nor->lock);
+	ret = crtm_begin(nor);
+	if (!ret)
+		ret = micron_st_nor_asp_begin(nor);
+	if (ret)
+		mutex_unlock(&nor->lock);
 
-	memcpy(crtm->last, xfer->in, xfer->in_len);
-	crtm->last_len = xfer->in_len;
-	memcpy(crtm->last_sig, sig, RPMC_SIG_LEN);
-	return false;
+	return ret;
 }
 
-/* Return: length of the response, or -ETIMEDOUT or -EIO: outcome unknown. */
-static int crtm_run(struct spi_nor *nor, struct crtm_xfer *xfer)
+/**
+ * spi_nor_crtm_settle() - let a chip that is late get ready
+ * @nor: the flash, its lock not held
+ *
+ * Before what the core sends without the lock.
+ */
+void spi_nor_crtm_settle(struct spi_nor *nor)
+{
+	if (!spi_nor_crtm_lock(nor))
+		mutex_unlock(&nor->lock);
+}
+
+/**
+ * spi_nor_crtm_execute() - send a block and wait until the chip is ready
+ * @nor: the flash, its lock held
+ * @cmd: entry of the command
+ * @block: the block
+ * @len: its length in bytes
+ * @range: length in bytes of what the command works on, 0 if on nothing
+ *
+ * Return: 0, or -ETIMEDOUT or -EIO: outcome unknown.
+ */
+int spi_nor_crtm_execute(struct spi_nor *nor, const struct crtm_command *cmd, const u8 *block,
+			 u32 len, u32 range)
+{
+	int ret;
+
+	if (crtm_send(nor, block, len))
+		return -EIO;
+
+	ret = spi_nor_crtm_wait(nor, crtm_busy,
+				spi_nor_crtm_time(cmd->typ_us, cmd->typ_us_64k, range),
+				spi_nor_crtm_time(cmd->max_us, cmd->max_us_64k, range));
+
+	return ret && ret != -ETIMEDOUT ? -EIO : ret;
+}
+
+/**
+ * spi_nor_crtm_run() - one exchange
+ * @nor: the flash, its lock held
+ * @xfer: block and room for the response
+ *
+ * Return: length of the response in bytes, or -ETIMEDOUT or -EIO: outcome unknown.
+ */
+int spi_nor_crtm_run(struct spi_nor *nor, struct crtm_xfer *xfer)
 {
 	struct spi_nor_crtm *crtm = nor->params->crtm;
 	const struct crtm_command *cmd = xfer->cmd;
@@ -330,21 +348,13 @@ static int crtm_run(struct spi_nor *nor, struct crtm_xfer *xfer)
 	crtm->unsettled = true;
 	crtm->secret = cmd->flags & CRTM_F_SECRET;
 
-	ret = crtm_send(nor, xfer->in, xfer->in_len);
+	ret = spi_nor_crtm_execute(nor, cmd, xfer->in, xfer->in_len, xfer->range);
 	if (ret)
-		return -EIO;
-
-	ret = spi_nor_crtm_wait(nor, crtm_busy,
-				spi_nor_crtm_time(cmd->typ_us, cmd->typ_us_64k, xfer->range),
-				spi_nor_crtm_time(cmd->max_us, cmd->max_us_64k, xfer->range));
-	if (ret)
-		return ret == -ETIMEDOUT ? -ETIMEDOUT : -EIO;
+		return ret;
 
 	ret = crtm_read(nor, xfer->out, cmd->resp);
 	if (!ret)
-		ret = spi_nor_crtm_check_response(cmd, xfer->in, xfer->out);
-	if (ret > 0 && crtm_stale(crtm, xfer, ret))
-		ret = -EIO;
+		ret = crtm_check_response(nor, xfer);
 
 	/* What fails here is done by whoever takes the lock next. */
 	if (crtm_settle(nor))
@@ -354,55 +364,22 @@ static int crtm_run(struct spi_nor *nor, struct crtm_xfer *xfer)
 }
 
 /**
- * spi_nor_crtm_get_info() - ask the chip about itself (command 48)
- * @nor: the flash, its lock held
- * @resp: the response; what its length field says is there
- * @size: room for it in bytes
+ * spi_nor_crtm_exchange() - one exchange under one hold of the flash's lock
+ * @nor: the flash
+ * @xfer: what passed the checks; @xfer->sent, result, status, out_len are filled in
  *
- * Needs no key. The response is told from an earlier one by its nonce.
- *
- * Return: 0, -EOPNOTSUPP if the chip has no such command, -EIO or -ETIMEDOUT.
+ * Return: 0 if the chip may have seen the block, or a negative errno.
  */
-int spi_nor_crtm_get_info(struct spi_nor *nor, u8 *resp, u32 size)
+int spi_nor_crtm_exchange(struct spi_nor *nor, struct crtm_xfer *xfer)
 {
 	const struct spi_nor_crtm *crtm = nor->params->crtm;
-	const struct crtm_command *cmd = crtm ? crtm_find(crtm, CRTM_GET_INFO) : NULL;
-	u8 block[RPMC_HDR_LEN + CRTM_INFO_NONCE_LEN] = { };
-	struct crtm_xfer xfer = {
-		.cmd = cmd,
-		.in = block,
-		.in_len = sizeof(block),
-		.out = resp,
-	};
-	u64 now = ktime_get_ns();
-	int ret;
-
-	if (!cmd || cmd->resp > size)
-		return -EOPNOTSUPP;
-
-	block[0] = crtm->op1;
-	block[RPMC_OFF_TYPE] = CRTM_GET_INFO;
-	memcpy(block + CRTM_INFO_OFF_NONCE, &now, sizeof(now));
-	ret = crtm_run(nor, &xfer);
-	if (ret < 0)
-		return ret;
-	if (resp[0] != RPMC_STATUS_SUCCESS || ret < CRTM_RESP_OVERHEAD + CRTM_INFO_NONCE_LEN ||
-	    memcmp(resp + CRTM_RESP_OFF_PAYLOAD, block + CRTM_INFO_OFF_NONCE, CRTM_INFO_NONCE_LEN))
-		return -EIO;
-
-	return 0;
-}
-
-static int crtm_exchange(struct mtd_security *sec, struct crtm_xfer *xfer)
-{
-	struct spi_nor *nor = security_to_spi_nor(sec);
 	unsigned int noio;
 	int ret;
 
 	if (xfer->in_len > SPI_NOR_CRTM_MAX_LEN || xfer->cmd->resp > SPI_NOR_CRTM_MAX_LEN)
 		return -EMSGSIZE;
 
-	/* Calls spi_nor_crtm_begin(). */
+	/* Calls spi_nor_crtm_lock(). */
 	ret = spi_nor_prep_and_lock(nor);
 	if (ret)
 		return ret;
@@ -420,15 +397,15 @@ static int crtm_exchange(struct mtd_security *sec, struct crtm_xfer *xfer)
 	/* The SPI core allocates; reclaim could want to write to this flash. */
 	noio = memalloc_noio_save();
 	xfer->sent = true;
-	xfer->result = crtm_run(nor, xfer);
+	xfer->result = spi_nor_crtm_run(nor, xfer);
 	memalloc_noio_restore(noio);
 
 	if (xfer->result >= 0) {
 		xfer->out_len = xfer->result;
 		xfer->status = xfer->out[0];
 		xfer->result = 0;
-		if (nor->params->crtm->done)
-			nor->params->crtm->done(nor, xfer);
+		if (crtm->vendor)
+			crtm->vendor->done(nor, xfer);
 	} else {
 		memzero_explicit(xfer->out, xfer->cmd->resp);
 	}
@@ -437,65 +414,6 @@ unlock:
 
 	return ret;
 }
-
-static const struct crtm_command *crtm_command(struct mtd_security *sec, u8 opcode,
-					       u8 type)
-{
-	const struct spi_nor_crtm *crtm = security_to_spi_nor(sec)->params->crtm;
-
-	return opcode == crtm->op1 ? crtm_find(crtm, type) : NULL;
-}
-
-static u64 crtm_max_us(struct mtd_security *sec, const struct crtm_command *cmd,
-		       u32 range)
-{
-	return spi_nor_crtm_time(cmd->max_us, cmd->max_us_64k, range);
-}
-
-static void crtm_info(struct mtd_security *sec, struct mtd_crtm_info *info)
-{
-	struct spi_nor *nor = security_to_spi_nor(sec);
-	const struct spi_nor_crtm *crtm = nor->params->crtm;
-	const struct crtm_command *cmd;
-	unsigned int type;
-
-	info->flags = MTD_CRTM_F_RPMC;
-	if (crtm->n_crtm)
-		info->flags |= MTD_CRTM_F_CRTM;
-	if (crtm->n_crtm && CRTM_REFERENCE)
-		info->flags |= MTD_CRTM_F_REFERENCE;
-	if (crtm->poll_rdsr)
-		info->flags |= MTD_CRTM_F_POLL_RDSR;
-
-	strscpy(info->chip, nor->info->name ?: "unnamed", sizeof(info->chip));
-	strscpy(info->command_set, crtm->n_crtm ? CRTM_COMMAND_SET : "JESD260",
-		sizeof(info->command_set));
-	memcpy(info->id, crtm->id, sizeof(crtm->id));
-	info->id_len = sizeof(crtm->id);
-	info->op1 = crtm->op1;
-	info->op2 = crtm->op2;
-	info->slots = crtm->slots;
-	info->max_hold_ms = SPI_NOR_CRTM_HOLD_MS;
-	info->chip_size = nor->mtd.size;
-
-	for (type = 0; type <= U8_MAX; type++) {
-		cmd = crtm_find(crtm, type);
-		if (!cmd)
-			continue;
-		info->commands[type / 64] |= BIT_ULL(type % 64);
-		if (cmd->class == CRTM_RD)
-			info->read_only[type / 64] |= BIT_ULL(type % 64);
-		info->max_block = max_t(u32, info->max_block, cmd->max);
-		info->max_response = max_t(u32, info->max_response, cmd->resp);
-	}
-}
-
-const struct mtd_security_ops spi_nor_crtm_ops = {
-	.info = crtm_info,
-	.command = crtm_command,
-	.max_us = crtm_max_us,
-	.exchange = crtm_exchange,
-};
 
 /* Would @op go out whole? */
 static bool crtm_supports(const struct spi_nor *nor, struct spi_mem_op op)
@@ -527,7 +445,7 @@ static int crtm_refuse(const struct spi_nor *nor, const char *lacks,
  *
  * Costs one operation: not every kernel keeps the ID as it was read.
  *
- * Return: 0, -EOPNOTSUPP if not, -ENOMEM, or an error of the controller.
+ * Return: 0, -EOPNOTSUPP if not, or an error of the controller.
  */
 int spi_nor_crtm_probe(struct spi_nor *nor, struct spi_nor_crtm *crtm)
 {
@@ -559,10 +477,6 @@ int spi_nor_crtm_probe(struct spi_nor *nor, struct spi_nor_crtm *crtm)
 	read = crtm_read_op(nor, crtm->addr_nbytes, crtm->op2, SPI_NOR_CRTM_MAX_LEN);
 	if (!crtm_supports(nor, read))
 		return crtm_refuse(nor, "cannot receive", &read);
-
-	crtm->last = devm_kzalloc(nor->dev, SPI_NOR_CRTM_MAX_LEN, GFP_KERNEL);
-	if (!crtm->last)
-		return -ENOMEM;
 
 	ret = spi_nor_read_id(nor, 0, 0, nor->bouncebuf, nor->reg_proto);
 	if (!ret)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Security commands of SPI NOR flash: JESD260 (rpmc.c), Micron's A-CRTM
- * (micron-st-crtm.c) and the exchange with the chip that both share (crtm.c).
+ * Security commands of SPI NOR flash: JESD260 (rpmc.c), those of a vendor's own
+ * (Micron's A-CRTM, micron-st-crtm.c), and the exchange with the chip that both share
+ * (crtm.c).
  */
 #ifndef __LINUX_MTD_SPI_NOR_CRTM_H
 #define __LINUX_MTD_SPI_NOR_CRTM_H
 
+#include <linux/mtd/crtm.h>
 #include <linux/mtd/rpmc.h>
-#include <linux/mtd/security.h>
 #include <linux/mtd/spi-nor.h>
 #include <linux/types.h>
 
@@ -49,15 +50,49 @@
 
 #define SPI_NOR_RPMC_COMMANDS	4
 
+/* A chip tells this many protected regions at most. */
+#define SPI_NOR_CRTM_MAX_REGIONS	8
+
+/* Part of the chip that only signed commands can change, in bytes */
+struct spi_nor_crtm_region {
+	u32 addr;
+	u32 len;
+};
+
+/**
+ * struct spi_nor_crtm_vendor - commands that a vendor's chip has beside JESD260's
+ * @name: of the command set, and whose numbering it is
+ * @reference: the numbers are this project's own
+ * @commands: table of the commands
+ * @n_commands: number of entries in @commands
+ * @check: length of a response in bytes, or -EIO if it is not the response to that
+ *	block
+ * @forget: put something else in the place of a response that is a key
+ * @regions: fill @region with SPI_NOR_CRTM_MAX_REGIONS entries at most; returns
+ *	their number, -EOPNOTSUPP if the chip does not tell them, or another errno
+ * @done: told of each exchange that finished, whatever its status
+ *
+ * All but the first four are called with the flash's lock held; @forget, @regions and
+ * @done only for a chip whose @commands have what they need.
+ */
+struct spi_nor_crtm_vendor {
+	const char *name;
+	bool reference;
+	const struct crtm_command *commands;
+	unsigned int n_commands;
+	int (*check)(struct spi_nor *nor, const struct crtm_xfer *xfer);
+	int (*forget)(struct spi_nor *nor);
+	int (*regions)(struct spi_nor *nor, struct spi_nor_crtm_region *region);
+	void (*done)(struct spi_nor *nor, const struct crtm_xfer *xfer);
+};
+
 /**
  * struct spi_nor_crtm - the security engine of one flash
  * @rpmc: JESD260 commands with the times that this chip's SFDP gives
- * @crtm: A-CRTM commands, NULL if the chip takes none
- * @n_crtm: number of entries in @crtm
+ * @vendor: commands of the vendor's own, NULL if the chip takes none
+ * @vendor_data: what @vendor keeps for this chip
  * @clear_errors: clears what a refused command leaves in registers of the
  *	vendor's own; NULL if there are none. Called with the lock held.
- * @done: told of each exchange that finished, whatever its status; NULL if nobody
- *	wants to know. Called with the lock held.
  * @id: JEDEC ID as read from the chip
  * @op1: opcode that writes a block
  * @op2: opcode that reads status and response
@@ -68,16 +103,12 @@
  * @unsettled: a block went out and the chip was not seen ready since, or what
  *	follows a command was not done yet; under the flash's lock
  * @secret: the chip may hold a key as its response; under the flash's lock
- * @last: the last block whose signed response was read; under the flash's lock
- * @last_len: its length in bytes, 0 before the first
- * @last_sig: the signature of that response
  */
 struct spi_nor_crtm {
 	struct crtm_command rpmc[SPI_NOR_RPMC_COMMANDS];
-	const struct crtm_command *crtm;
-	unsigned int n_crtm;
+	const struct spi_nor_crtm_vendor *vendor;
+	void *vendor_data;
 	void (*clear_errors)(struct spi_nor *nor);
-	void (*done)(struct spi_nor *nor, const struct crtm_xfer *xfer);
 	u8 id[SPI_NOR_MAX_ID_LEN];
 	u8 op1;
 	u8 op2;
@@ -86,12 +117,7 @@ struct spi_nor_crtm {
 	bool poll_rdsr;
 	bool unsettled;
 	bool secret;
-	u8 *last;
-	u32 last_len;
-	u8 last_sig[RPMC_SIG_LEN];
 };
-
-extern const struct mtd_security_ops spi_nor_crtm_ops;
 
 /* A field of a block or a response, which starts at any byte. */
 static inline u32 spi_nor_crtm_be32(const u8 *p)
@@ -100,14 +126,17 @@ static inline u32 spi_nor_crtm_be32(const u8 *p)
 }
 
 /* crtm.c */
-int spi_nor_crtm_begin(struct spi_nor *nor);
+int spi_nor_crtm_lock(struct spi_nor *nor);
+void spi_nor_crtm_settle(struct spi_nor *nor);
 int spi_nor_crtm_wait(struct spi_nor *nor, int (*busy)(struct spi_nor *nor), u64 typ_us,
 		      u64 max_us);
-int spi_nor_crtm_get_info(struct spi_nor *nor, u8 *resp, u32 size);
-int spi_nor_crtm_probe(struct spi_nor *nor, struct spi_nor_crtm *crtm);
 u64 spi_nor_crtm_time(u32 fixed_us, u32 us_64k, u32 range);
-int spi_nor_crtm_check_response(const struct crtm_command *cmd, const u8 *block,
-				const u8 *resp);
+const struct crtm_command *spi_nor_crtm_find(const struct spi_nor_crtm *crtm, u8 type);
+int spi_nor_crtm_execute(struct spi_nor *nor, const struct crtm_command *cmd, const u8 *block,
+			 u32 len, u32 range);
+int spi_nor_crtm_run(struct spi_nor *nor, struct crtm_xfer *xfer);
+int spi_nor_crtm_exchange(struct spi_nor *nor, struct crtm_xfer *xfer);
+int spi_nor_crtm_probe(struct spi_nor *nor, struct spi_nor_crtm *crtm);
 
 /* rpmc.c */
 int spi_nor_parse_rpmc(struct spi_nor *nor,
@@ -118,10 +147,15 @@ const u8 *spi_nor_sfdp_table(const struct sfdp *sfdp,
 			     size_t len);
 const u8 *spi_nor_sfdp_find(const struct sfdp *sfdp, u16 id, size_t len);
 
-/* micron-st-crtm.c; the other two are micron-st.c's */
+/* micron-st-authenta.c */
 void micron_st_nor_crtm_late_init(struct spi_nor *nor, bool authenta);
+
+/* micron-st-crtm.c */
 bool micron_st_nor_marked(const struct spi_nor *nor);
-int micron_st_nor_read_fsr(struct spi_nor *nor, u8 *fsr);
-void micron_st_nor_clear_fsr(struct spi_nor *nor);
+int micron_st_nor_crtm_attach(struct spi_nor *nor, struct spi_nor_crtm *crtm);
+int micron_st_nor_crtm_regions(const u8 *info, u32 len, struct spi_nor_crtm_region *region);
+
+/* crtm-ops.c */
+extern const struct mtd_security_ops spi_nor_crtm_ops;
 
 #endif /* __LINUX_MTD_SPI_NOR_CRTM_H */

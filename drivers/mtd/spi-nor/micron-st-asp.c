@@ -30,11 +30,9 @@
 #include <linux/log2.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
-#include <linux/mtd/crtm-commands.h>
 #include <linux/mtd/spi-nor.h>
 #include <linux/property.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/spi/spi.h>
@@ -44,43 +42,15 @@
 #include "asp.h"
 #include "compat.h"
 #include "crtm.h"
-#include "security.h"
+#include "micron-st-asp.h"
 
 #define ASP_PROPERTY		"micron,sector-protection"
 
-#define ASP_VLB_BITS		(ASP_VLB_LOCK | ASP_VLB_DOWN)
-
 /* The two bits of the register stand in the state of a sector as they are. */
-static_assert(ASP_VLB_LOCK == MTD_ASP_S_VOLATILE && ASP_VLB_DOWN == MTD_ASP_S_LOCK_DOWN);
-static_assert(ASP_PASSWORD_LEN == MTD_ASP_PASSWORD_LEN);
-
-/* One-time bits of the sector protection register: which of the two modes for ever */
-#define ASP_ASPR_MODES		(ASP_ASPR_PASSWORD | ASP_ASPR_NO_PASSWORD)
-
-/* After so many sectors the flash is free for others: 0.7 s at the longest. */
-#define ASP_PIECE		256
+static_assert(ASP_VLB_LOCK == ASP_S_VOLATILE && ASP_VLB_DOWN == ASP_S_LOCK_DOWN);
 
 #define ASP_SECTORS_A_LINE	64
 #define ASP_NAMES_LEN		96
-
-enum asp_op {
-	ASP_RD_VLB,
-	ASP_WR_VLB,
-	ASP_RD_VLB_4B,
-	ASP_WR_VLB_4B,
-	ASP_RD_NVLB,
-	ASP_WR_NVLB,
-	ASP_ER_NVLB,
-	ASP_RD_FREEZE,
-	ASP_WR_FREEZE,
-	ASP_RD_ASPR,
-	ASP_WR_ASPR,
-	ASP_RD_PASSWORD,
-	ASP_WR_PASSWORD,
-	ASP_UNLOCK,
-	ASP_RD_PMR,
-	ASP_WR_PMR,
-};
 
 /* The forms of the operations; data stands in the bounce buffer. */
 static const struct {
@@ -107,7 +77,7 @@ static const struct {
 	[ASP_WR_PMR]	  = { ASP_OP_WRPMR, 0, 1, SPI_MEM_DATA_OUT },
 };
 
-/* By bit of MTD_ASP_S_* */
+/* By bit of ASP_S_* */
 static const char * const asp_names[] = {
 	"volatile lock", "lock-down", "non-volatile lock", "block protection", "A-CRTM region",
 };
@@ -144,18 +114,18 @@ int micron_st_nor_asp_range(u32 n_sectors, loff_t ofs, u64 len, u32 *first, u32 
 
 /**
  * micron_st_nor_asp_all_locked() - is every sector locked, by whatever?
- * @map: MTD_ASP_S_* of each sector of the chip
+ * @map: ASP_S_* of each sector of the chip
  * @first: index of the first sector of the range
  * @nr: number of sectors
  *
- * Return: true if each has one of MTD_ASP_S_LOCKED.
+ * Return: true if each has one of ASP_S_LOCKED.
  */
 bool micron_st_nor_asp_all_locked(const u8 *map, u32 first, u32 nr)
 {
 	u32 i;
 
 	for (i = first; i < first + nr; i++)
-		if (!(map[i] & MTD_ASP_S_LOCKED))
+		if (!(map[i] & ASP_S_LOCKED))
 			return false;
 
 	return true;
@@ -163,7 +133,7 @@ bool micron_st_nor_asp_all_locked(const u8 *map, u32 first, u32 nr)
 
 /**
  * micron_st_nor_asp_plan() - does a sector's volatile lock bit have to change?
- * @state: MTD_ASP_S_* of the sector
+ * @state: ASP_S_* of the sector
  * @lock: to be locked, else unlocked
  *
  * Return: 1 if it has to, 0 if it stands as wanted, -EACCES if it cannot change, or
@@ -171,12 +141,12 @@ bool micron_st_nor_asp_all_locked(const u8 *map, u32 first, u32 nr)
  */
 int micron_st_nor_asp_plan(u8 state, bool lock)
 {
-	if (!lock && state & (MTD_ASP_S_NON_VOLATILE | MTD_ASP_S_REGION))
+	if (!lock && state & (ASP_S_NON_VOLATILE | ASP_S_REGION))
 		return -EACCES;
-	if (!!(state & MTD_ASP_S_VOLATILE) == lock)
+	if (!!(state & ASP_S_VOLATILE) == lock)
 		return 0;
 
-	return state & MTD_ASP_S_LOCK_DOWN ? -EACCES : 1;
+	return state & ASP_S_LOCK_DOWN ? -EACCES : 1;
 }
 
 /* In one store: debugfs reads without the lock. */
@@ -187,7 +157,7 @@ static void asp_set(u8 *map, u32 i, u8 bits, u8 state)
 
 /**
  * micron_st_nor_asp_set_block() - note what the block protection bits lock
- * @map: MTD_ASP_S_* of each sector of the chip
+ * @map: ASP_S_* of each sector of the chip
  * @n_sectors: number of sectors of the chip
  * @ofs: start of the locked range in bytes
  * @len: its length in bytes
@@ -199,8 +169,8 @@ void micron_st_nor_asp_set_block(u8 *map, u32 n_sectors, loff_t ofs, u64 len)
 	for (i = 0; i < n_sectors; i++) {
 		u64 start = (u64)i * ASP_SECTOR_SIZE;
 
-		asp_set(map, i, MTD_ASP_S_BLOCK,
-			start >= ofs && start - ofs < len ? MTD_ASP_S_BLOCK : 0);
+		asp_set(map, i, ASP_S_BLOCK,
+			start >= ofs && start - ofs < len ? ASP_S_BLOCK : 0);
 	}
 }
 
@@ -218,37 +188,29 @@ static bool asp_covers(u32 sector, u32 addr, u32 len)
 
 /**
  * micron_st_nor_asp_set_regions() - note the A-CRTM regions
- * @map: MTD_ASP_S_* of each sector of the chip; unchanged on error
+ * @map: ASP_S_* of each sector of the chip; unchanged on error
  * @n_sectors: number of sectors of the chip
- * @info: payload of the response to command 48
- * @len: its length in bytes
+ * @region: what the chip says
+ * @nr: number of regions
  *
- * Return: 0, or -EIO if the payload is shorter than it says, or a region lies outside
- * the chip.
+ * Return: 0, or -EIO if a region lies outside the chip.
  */
-int micron_st_nor_asp_set_regions(u8 *map, u32 n_sectors, const u8 *info, u32 len)
+int micron_st_nor_asp_set_regions(u8 *map, u32 n_sectors,
+				  const struct spi_nor_crtm_region *region, u32 nr)
 {
-	const u8 *region = info + CRTM_INFO_OFF_REGION;
-	u32 i, k, end;
+	u32 i, k;
 
-	if (len < CRTM_INFO_OFF_REGION)
-		return -EIO;
-	end = info[CRTM_INFO_OFF_REGIONS] * CRTM_INFO_REGION_LEN;
-	if (len - CRTM_INFO_OFF_REGION < end)
-		return -EIO;
-	for (k = 0; k < end; k += CRTM_INFO_REGION_LEN)
-		if (!asp_inside(n_sectors, spi_nor_crtm_be32(region + k),
-				spi_nor_crtm_be32(region + k + 4)))
+	for (k = 0; k < nr; k++)
+		if (!asp_inside(n_sectors, region[k].addr, region[k].len))
 			return -EIO;
 
 	for (i = 0; i < n_sectors; i++) {
 		u8 state = 0;
 
-		for (k = 0; k < end; k += CRTM_INFO_REGION_LEN)
-			if (asp_covers(i, spi_nor_crtm_be32(region + k),
-				       spi_nor_crtm_be32(region + k + 4)))
-				state = MTD_ASP_S_REGION;
-		asp_set(map, i, MTD_ASP_S_REGION, state);
+		for (k = 0; k < nr; k++)
+			if (asp_covers(i, region[k].addr, region[k].len))
+				state = ASP_S_REGION;
+		asp_set(map, i, ASP_S_REGION, state);
 	}
 
 	return 0;
@@ -298,58 +260,13 @@ u8 micron_st_nor_asp_add_fsr(u8 sum, u8 fsr)
 
 /**
  * micron_st_nor_asp_char() - a sector in the drawn map
- * @state: MTD_ASP_S_* of the sector
+ * @state: ASP_S_* of the sector
  *
  * Return: one character, as in the legend below the map.
  */
 char micron_st_nor_asp_char(u8 state)
 {
 	return asp_chars[state % ASP_STATES];
-}
-
-/**
- * micron_st_nor_asp_password_equal() - are two passwords the same?
- * @a: ASP_PASSWORD_LEN bytes
- * @b: as many
- *
- * Return: true if they are. Takes the same time whatever they are.
- */
-bool micron_st_nor_asp_password_equal(const u8 *a, const u8 *b)
-{
-	u8 diff = 0;
-	int i;
-
-	for (i = 0; i < ASP_PASSWORD_LEN; i++) {
-		diff |= a[i] ^ b[i];
-		OPTIMIZER_HIDE_VAR(diff);
-	}
-
-	return !diff;
-}
-
-/**
- * micron_st_nor_asp_password_fits() - can one password be programmed over another?
- * @held: ASP_PASSWORD_LEN bytes that the chip holds
- * @wanted: as many; programming clears bits and sets none
- *
- * Return: true if it can. Takes the same time whatever they are.
- */
-bool micron_st_nor_asp_password_fits(const u8 *held, const u8 *wanted)
-{
-	u8 missing = 0;
-	int i;
-
-	for (i = 0; i < ASP_PASSWORD_LEN; i++) {
-		missing |= ~held[i] & wanted[i];
-		OPTIMIZER_HIDE_VAR(missing);
-	}
-
-	return !missing;
-}
-
-static u32 asp_addr(u32 sector)
-{
-	return sector * ASP_SECTOR_SIZE;
 }
 
 static const char *asp_plural(u32 n)
@@ -389,7 +306,7 @@ static struct spi_mem_op asp_build(const struct spi_nor *nor, enum asp_op nr, u3
 	return op;
 }
 
-static int asp_exec(struct spi_nor *nor, enum asp_op nr, u32 addr)
+int micron_st_nor_asp_exec(struct spi_nor *nor, enum asp_op nr, u32 addr)
 {
 	struct spi_mem_op op = asp_build(nor, nr, addr);
 	int ret;
@@ -402,7 +319,7 @@ static int asp_exec(struct spi_nor *nor, enum asp_op nr, u32 addr)
 }
 
 /* After any error: the next good operation must work. */
-static void asp_clear_errors(struct spi_nor *nor)
+void micron_st_nor_asp_clear_errors(struct spi_nor *nor)
 {
 	micron_st_nor_clear_fsr(nor);
 	spi_nor_write_disable(nor);
@@ -414,7 +331,7 @@ static int asp_get_vlb(struct spi_nor *nor, u32 sector)
 	bool four = nor->params->asp->addr_nbytes == 4;
 	int ret;
 
-	ret = asp_exec(nor, four ? ASP_RD_VLB_4B : ASP_RD_VLB, asp_addr(sector));
+	ret = micron_st_nor_asp_exec(nor, four ? ASP_RD_VLB_4B : ASP_RD_VLB, asp_addr(sector));
 	if (ret)
 		return ret;
 	/* The others read as 0, unless nobody is there to answer. */
@@ -426,7 +343,7 @@ static int asp_get_vlb(struct spi_nor *nor, u32 sector)
 }
 
 /* Write enable, write, read back. */
-static int asp_set_vlb(struct spi_nor *nor, u32 sector, u8 vlb)
+int micron_st_nor_asp_set_vlb(struct spi_nor *nor, u32 sector, u8 vlb)
 {
 	bool four = nor->params->asp->addr_nbytes == 4;
 	int ret;
@@ -435,7 +352,7 @@ static int asp_set_vlb(struct spi_nor *nor, u32 sector, u8 vlb)
 	if (ret)
 		goto out;
 	nor->bouncebuf[0] = vlb;
-	ret = asp_exec(nor, four ? ASP_WR_VLB_4B : ASP_WR_VLB, asp_addr(sector));
+	ret = micron_st_nor_asp_exec(nor, four ? ASP_WR_VLB_4B : ASP_WR_VLB, asp_addr(sector));
 	if (ret)
 		goto out;
 	ret = asp_get_vlb(nor, sector);
@@ -443,25 +360,25 @@ static int asp_set_vlb(struct spi_nor *nor, u32 sector, u8 vlb)
 		ret = ret == vlb ? 0 : -EIO;
 out:
 	if (ret)
-		asp_clear_errors(nor);
+		micron_st_nor_asp_clear_errors(nor);
 
 	return ret;
 }
 
-static int asp_read_nvlb(struct spi_nor *nor, u32 sector)
+int micron_st_nor_asp_read_nvlb(struct spi_nor *nor, u32 sector)
 {
 	u8 state = 0;
 	int ret;
 
-	ret = asp_exec(nor, ASP_RD_NVLB, asp_addr(sector));
+	ret = micron_st_nor_asp_exec(nor, ASP_RD_NVLB, asp_addr(sector));
 	if (ret)
 		return ret;
 
 	if (nor->bouncebuf[0] == ASP_NVLB_LOCKED)
-		state = MTD_ASP_S_NON_VOLATILE;
+		state = ASP_S_NON_VOLATILE;
 	else if (nor->bouncebuf[0] != ASP_NVLB_OPEN)
 		return -EIO;
-	asp_set(nor->params->asp->map, sector, MTD_ASP_S_NON_VOLATILE, state);
+	asp_set(nor->params->asp->map, sector, ASP_S_NON_VOLATILE, state);
 
 	return 0;
 }
@@ -470,7 +387,7 @@ static int asp_read_nvlb(struct spi_nor *nor, u32 sector)
  * Read the lock bits of a sector, without @nv the volatile ones alone. Those of the
  * latter that are gone went by a reset that nobody told us of.
  */
-static int asp_read_sector(struct spi_nor *nor, u32 sector, bool nv)
+int micron_st_nor_asp_read_sector(struct spi_nor *nor, u32 sector, bool nv)
 {
 	struct spi_nor_asp *asp = nor->params->asp;
 	u8 was = asp->map[sector] & ASP_VLB_BITS;
@@ -482,7 +399,7 @@ static int asp_read_sector(struct spi_nor *nor, u32 sector, bool nv)
 	if (was & ~ret && !asp->lost++)
 		asp->first_lost = sector;
 
-	return nv ? asp_read_nvlb(nor, sector) : 0;
+	return nv ? micron_st_nor_asp_read_nvlb(nor, sector) : 0;
 }
 
 static void asp_report_lost(struct spi_nor *nor)
@@ -495,20 +412,20 @@ static void asp_report_lost(struct spi_nor *nor)
 	asp->lost = 0;
 }
 
-static int asp_read_sectors(struct spi_nor *nor, u32 first, u32 nr, bool nv)
+int micron_st_nor_asp_read_sectors(struct spi_nor *nor, u32 first, u32 nr, bool nv)
 {
 	int ret = 0;
 	u32 i;
 
 	for (i = first; i < first + nr && !ret; i++)
-		ret = asp_read_sector(nor, i, nv);
+		ret = micron_st_nor_asp_read_sector(nor, i, nv);
 	asp_report_lost(nor);
 
 	return ret;
 }
 
 /* ASP_PMR_DEFAULT of a part where nobody has said publicly that 2Bh reads it. */
-static int asp_read_pmr(struct spi_nor *nor, u8 *pmr)
+int micron_st_nor_asp_read_pmr(struct spi_nor *nor, u8 *pmr)
 {
 	int ret;
 
@@ -516,7 +433,7 @@ static int asp_read_pmr(struct spi_nor *nor, u8 *pmr)
 	if (!nor->params->asp->marked)
 		return 0;
 
-	ret = asp_exec(nor, ASP_RD_PMR, 0);
+	ret = micron_st_nor_asp_exec(nor, ASP_RD_PMR, 0);
 	if (!ret)
 		*pmr = nor->bouncebuf[0];
 
@@ -545,24 +462,36 @@ static int asp_read_block(struct spi_nor *nor, u8 *sr, loff_t *ofs, u64 *len)
 	return 0;
 }
 
-/* Return: 1 if the chip told its A-CRTM regions, 0 if it has none, or -EIO. */
+/* What commands of the vendor's own lock, if the chip knows any. */
 static int asp_read_regions(struct spi_nor *nor)
 {
-	u8 resp[CRTM_RESP_OVERHEAD + CRTM_INFO_OFF_REGION +
-		CRTM_MAX_REGIONS * CRTM_INFO_REGION_LEN];
+	struct spi_nor_crtm_region region[SPI_NOR_CRTM_MAX_REGIONS];
+	const struct spi_nor_crtm *crtm = nor->params->crtm;
 	struct spi_nor_asp *asp = nor->params->asp;
 	int ret;
 
-	ret = spi_nor_crtm_get_info(nor, resp, sizeof(resp));
+	if (!crtm || !crtm->vendor)
+		return 0;
+	ret = crtm->vendor->regions(nor, region);
+	asp->regions = ret >= 0;
+	if (ret == -EOPNOTSUPP)
+		return 0;
+	if (ret < 0)
+		return -EIO;
+
+	return micron_st_nor_asp_set_regions(asp->map, asp->n_sectors, region, ret);
+}
+
+/* All that is not a matter of one sector alone; results as of asp_read_block(). */
+int micron_st_nor_asp_read_chip(struct spi_nor *nor, u8 *sr, loff_t *ofs, u64 *len)
+{
+	int ret;
+
+	ret = asp_read_block(nor, sr, ofs, len);
 	if (ret)
-		return ret == -EOPNOTSUPP ? 0 : -EIO;
+		return ret;
 
-	ret = micron_st_nor_asp_set_regions(asp->map, asp->n_sectors,
-					    resp + CRTM_RESP_OFF_PAYLOAD,
-					    resp[CRTM_RESP_OFF_LENGTH] << 8 |
-					    resp[CRTM_RESP_OFF_LENGTH + 1]);
-
-	return ret ?: 1;
+	return asp_read_regions(nor);
 }
 
 /* All that can lock one of these sectors. */
@@ -573,14 +502,11 @@ static int asp_read_all(struct spi_nor *nor, u32 first, u32 nr)
 	int ret;
 	u8 sr;
 
-	ret = asp_read_block(nor, &sr, &ofs, &len);
+	ret = micron_st_nor_asp_read_chip(nor, &sr, &ofs, &len);
 	if (ret)
 		return ret;
-	ret = asp_read_sectors(nor, first, nr, true);
+	ret = micron_st_nor_asp_read_sectors(nor, first, nr, true);
 	if (ret)
-		return ret;
-	ret = asp_read_regions(nor);
-	if (ret < 0)
 		return ret;
 	if (nr == nor->params->asp->n_sectors)
 		nor->params->asp->seen = true;
@@ -627,7 +553,7 @@ static void asp_put_back(struct spi_nor *nor, u32 first, u32 end, u8 vlb)
 
 	for (i = first; i < end; i++)
 		if (test_bit(i, nor->params->asp->changed) &&
-		    (asp_get_vlb(nor, i) == vlb || !asp_set_vlb(nor, i, vlb) ||
+		    (asp_get_vlb(nor, i) == vlb || !micron_st_nor_asp_set_vlb(nor, i, vlb) ||
 		     asp_get_vlb(nor, i) == vlb))
 			__clear_bit(i, nor->params->asp->changed);
 	asp_log_changed(nor, vlb ? "left open" : "left set", first, end);
@@ -639,7 +565,7 @@ static int asp_change(struct spi_nor *nor, u32 first, u32 nr, bool lock)
 
 	for (i = first; i < first + nr; i++)
 		if (test_bit(i, nor->params->asp->changed) &&
-		    asp_set_vlb(nor, i, lock ? ASP_VLB_LOCK : 0)) {
+		    micron_st_nor_asp_set_vlb(nor, i, lock ? ASP_VLB_LOCK : 0)) {
 			dev_err(nor->dev, "cannot %s the sector at 0x%08x\n",
 				lock ? "lock" : "unlock", asp_addr(i));
 			asp_put_back(nor, first, i + 1, lock ? 0 : ASP_VLB_LOCK);
@@ -653,7 +579,7 @@ static int asp_lock(struct spi_nor *nor, u32 first, u32 nr)
 {
 	int ret;
 
-	ret = asp_read_sectors(nor, first, nr, false);
+	ret = micron_st_nor_asp_read_sectors(nor, first, nr, false);
 	if (ret)
 		return ret;
 	ret = asp_plan(nor, first, nr, true);
@@ -670,13 +596,13 @@ static void asp_put_back_sr(struct spi_nor *nor, u8 sr)
 	u64 len;
 	u8 now;
 
-	asp_clear_errors(nor);
+	micron_st_nor_asp_clear_errors(nor);
 	if (!asp_read_block(nor, &now, &ofs, &len) && now == sr)
 		return;
 
 	if (spi_nor_write_sr_and_check(nor, sr & ~(SR_WIP | SR_WEL)) ||
 	    asp_read_block(nor, &now, &ofs, &len)) {
-		asp_clear_errors(nor);
+		micron_st_nor_asp_clear_errors(nor);
 		dev_err(nor->dev, "the status register is not left as it was, %02x\n", sr);
 	}
 }
@@ -689,14 +615,11 @@ static int asp_unlock(struct spi_nor *nor, u32 first, u32 nr)
 	bool block;
 	int ret;
 
-	ret = asp_read_block(nor, &sr, &bp_ofs, &bp_len);
+	ret = micron_st_nor_asp_read_chip(nor, &sr, &bp_ofs, &bp_len);
 	if (ret)
 		return ret;
-	ret = asp_read_sectors(nor, first, nr, true);
+	ret = micron_st_nor_asp_read_sectors(nor, first, nr, true);
 	if (ret)
-		return ret;
-	ret = asp_read_regions(nor);
-	if (ret < 0)
 		return ret;
 	ret = asp_plan(nor, first, nr, false);
 	if (ret)
@@ -706,7 +629,7 @@ static int asp_unlock(struct spi_nor *nor, u32 first, u32 nr)
 	if (block) {
 		if (!micron_st_nor_asp_bp_can(nor->params->size, bp_ofs, bp_len, ofs, len))
 			return -EINVAL;
-		ret = asp_read_pmr(nor, &pmr);
+		ret = micron_st_nor_asp_read_pmr(nor, &pmr);
 		if (ret)
 			return ret;
 		if (!(pmr & ASP_PMR_STATUS))
@@ -785,89 +708,8 @@ static const struct spi_nor_locking_ops micron_st_nor_asp_locking_ops = {
 	.is_locked = micron_st_nor_asp_is_locked,
 };
 
-/* Return: 1 if busy; else 0 with the flag status register in the bounce buffer. */
-static int asp_busy(struct spi_nor *nor)
-{
-	int ret;
-
-	ret = spi_nor_sr_ready(nor);
-	if (ret <= 0)
-		return ret ?: 1;
-	ret = micron_st_nor_asp_read_fsr(nor, nor->bouncebuf);
-	if (ret)
-		return ret;
-	/* All errors at once, and suspended: nobody is there. */
-	if (nor->bouncebuf[0] == 0xff)
-		return -EIO;
-
-	return !(nor->bouncebuf[0] & MT25Q_FSR_READY);
-}
-
-/* Return: 0, -EACCES if the chip says that it failed, or another errno. */
-static int asp_settle(struct spi_nor *nor, u32 typ_us, u32 max_us)
-{
-	int ret;
-
-	ret = spi_nor_crtm_wait(nor, asp_busy, typ_us, max_us);
-	if (ret)
-		return ret;
-
-	nor->params->asp->unsettled = false;
-	if (!(nor->bouncebuf[0] & MT25Q_FSR_ERRORS))
-		return 0;
-
-	asp_clear_errors(nor);
-	return -EACCES;
-}
-
-/* Write enable, @nr with what is in the bounce buffer, wait; returns as above. */
-static int asp_self_timed(struct spi_nor *nor, enum asp_op nr, u32 addr, u32 typ_us,
-			  u32 max_us)
-{
-	struct spi_nor_asp *asp = nor->params->asp;
-	int ret;
-
-	ret = spi_nor_write_enable(nor);
-	if (!ret) {
-		asp->unsettled = true;
-		ret = asp_exec(nor, nr, addr);
-	}
-	memzero_explicit(nor->bouncebuf, ASP_PASSWORD_LEN);
-	if (!ret)
-		return asp_settle(nor, typ_us, max_us);
-
-	/* If it was sent after all, whoever takes the lock next does this again. */
-	asp_clear_errors(nor);
-	return ret;
-}
-
-/**
- * micron_st_nor_asp_begin() - make sure that the chip listens
- * @nor: the flash, its lock held
- *
- * To be called before any operation, array reads included: after a time-out or an
- * error of the controller the chip counts as busy until it was seen ready. Does
- * nothing, and costs nothing, in all other cases.
- *
- * Return: 0, or -EBUSY if it was not seen ready within SPI_NOR_CRTM_BUSY_MS.
- */
-int micron_st_nor_asp_begin(struct spi_nor *nor)
-{
-	const struct spi_nor_asp *asp = nor->params->asp;
-
-	if (!asp || !asp->unsettled)
-		return 0;
-
-	asp_settle(nor, 0, SPI_NOR_CRTM_BUSY_MS * 1000);
-	if (asp->unsettled)
-		return -EBUSY;
-
-	/* Not sent: no error, but perhaps enabled. */
-	return spi_nor_write_disable(nor);
-}
-
 /* FFh is what a bus without a chip reads, too; but then it is never ready. */
-static int asp_is_there(struct spi_nor *nor)
+int micron_st_nor_asp_is_there(struct spi_nor *nor)
 {
 	int ret;
 
@@ -878,17 +720,17 @@ static int asp_is_there(struct spi_nor *nor)
 	return ret ? 0 : -EIO;
 }
 
-static int asp_read_frozen(struct spi_nor *nor)
+int micron_st_nor_asp_read_frozen(struct spi_nor *nor)
 {
 	u8 freeze;
 	int ret;
 
-	ret = asp_exec(nor, ASP_RD_FREEZE, 0);
+	ret = micron_st_nor_asp_exec(nor, ASP_RD_FREEZE, 0);
 	if (ret)
 		return ret;
 	freeze = nor->bouncebuf[0];
 	if (freeze == 0xff) {
-		ret = asp_is_there(nor);
+		ret = micron_st_nor_asp_is_there(nor);
 		if (ret)
 			return ret;
 	}
@@ -898,357 +740,29 @@ static int asp_read_frozen(struct spi_nor *nor)
 }
 
 /* Set the freeze bit and read it back. */
-static int asp_freeze(struct spi_nor *nor)
+int micron_st_nor_asp_freeze(struct spi_nor *nor)
 {
 	int ret;
 
 	ret = spi_nor_write_enable(nor);
 	if (!ret)
-		ret = asp_exec(nor, ASP_WR_FREEZE, 0);
+		ret = micron_st_nor_asp_exec(nor, ASP_WR_FREEZE, 0);
 	if (!ret)
-		ret = asp_read_frozen(nor);
+		ret = micron_st_nor_asp_read_frozen(nor);
 	if (!ret && !nor->params->asp->frozen)
 		ret = -EIO;
 	if (ret)
-		asp_clear_errors(nor);
+		micron_st_nor_asp_clear_errors(nor);
 
 	return ret;
-}
-
-static int asp_read_aspr(struct spi_nor *nor, u16 *aspr)
-{
-	int ret;
-
-	ret = asp_exec(nor, ASP_RD_ASPR, 0);
-	if (!ret)
-		*aspr = nor->bouncebuf[0] | nor->bouncebuf[1] << 8;
-
-	return ret;
-}
-
-/*
- * Clear one bit of @aspr, for ever, and read back. Only bits written as 0 are cleared,
- * so all others are written as 1: none goes because it was misread.
- */
-static int asp_burn_aspr(struct spi_nor *nor, u16 aspr, u16 bit)
-{
-	u16 now, value = ASP_ASPR_DEFAULT & ~bit;
-	int ret;
-
-	nor->bouncebuf[0] = value & 0xff;
-	nor->bouncebuf[1] = value >> 8;
-	ret = asp_self_timed(nor, ASP_WR_ASPR, 0, ASP_OTP_US, ASP_OTP_MAX_US);
-	if (!ret)
-		ret = asp_read_aspr(nor, &now);
-	if (!ret && now != (aspr & ~bit))
-		ret = -EIO;
-
-	return ret;
-}
-
-static int asp_read_password(struct spi_nor *nor, u8 *password)
-{
-	int ret;
-
-	ret = asp_exec(nor, ASP_RD_PASSWORD, 0);
-	if (!ret)
-		memcpy(password, nor->bouncebuf, ASP_PASSWORD_LEN);
-	memzero_explicit(nor->bouncebuf, ASP_PASSWORD_LEN);
-
-	return ret;
-}
-
-/* From here to the end of the command, or of its piece, nothing heeds a signal. */
-static int asp_sends(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
-{
-	if (signal_pending(current))
-		return -EINTR;
-
-	/* An older error, a boot loader's for instance, would be taken for the answer. */
-	micron_st_nor_clear_fsr(nor);
-	cmd->sent = 1;
-	return 0;
-}
-
-/* Can non-volatile lock bits change? @pmr: the bits that must be 1 */
-static int asp_nv_open(struct spi_nor *nor, u8 pmr)
-{
-	u8 now;
-	int ret;
-
-	ret = asp_read_frozen(nor);
-	if (ret)
-		return ret;
-	ret = asp_read_pmr(nor, &now);
-	if (ret)
-		return ret;
-
-	return nor->params->asp->frozen || (now & pmr) != pmr ? -EACCES : 0;
-}
-
-static int asp_set_nvlb(struct spi_nor *nor, u32 sector)
-{
-	int ret;
-
-	ret = asp_self_timed(nor, ASP_WR_NVLB, asp_addr(sector), ASP_WRNVLB_US,
-			     ASP_WRNVLB_MAX_US);
-	if (!ret)
-		ret = asp_read_nvlb(nor, sector);
-	if (!ret && !(nor->params->asp->map[sector] & MTD_ASP_S_NON_VOLATILE))
-		ret = -EIO;
-
-	return ret;
-}
-
-/* The next piece of a range: ASP_PIECE sectors from cmd->done on, upwards. */
-static int asp_cmd_range(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
-{
-	bool nv = cmd->cmd == MTD_ASP_NV_LOCK, checked = false;
-	u8 wanted = nv ? MTD_ASP_S_NON_VOLATILE : MTD_ASP_S_LOCK_DOWN;
-	const struct spi_nor_asp *asp = nor->params->asp;
-	u32 i, first, nr;
-	int ret;
-
-	ret = micron_st_nor_asp_range(asp->n_sectors, cmd->offset, cmd->length, &first, &nr);
-	if (ret)
-		return ret;
-	i = first + cmd->done;
-	nr = min_t(u32, nr - cmd->done, ASP_PIECE);
-	ret = asp_read_sectors(nor, i, nr, true);
-	if (ret)
-		return ret;
-
-	for (; nr--; i++, cmd->done++) {
-		if (asp->map[i] & wanted)
-			continue;
-		if (!checked) {
-			ret = nv ? asp_nv_open(nor, ASP_PMR_NVLB) : 0;
-			if (!ret)
-				ret = asp_sends(nor, cmd);
-			if (ret)
-				break;
-			checked = true;
-		}
-		ret = nv ? asp_set_nvlb(nor, i) :
-			   asp_set_vlb(nor, i, (asp->map[i] & ASP_VLB_BITS) | ASP_VLB_DOWN);
-		if (ret)
-			break;
-	}
-	/* What it is now, if the chip can say so. */
-	if (ret && !asp->unsettled)
-		asp_read_sector(nor, i, true);
-
-	return ret;
-}
-
-static int asp_cmd_nv_erase(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
-{
-	const struct spi_nor_asp *asp = nor->params->asp;
-	int ret;
-	u32 i;
-
-	ret = asp_nv_open(nor, ASP_PMR_NVLB | ASP_PMR_NV_ERASE);
-	if (!ret)
-		ret = asp_sends(nor, cmd);
-	if (!ret)
-		ret = asp_self_timed(nor, ASP_ER_NVLB, 0, ASP_ERNVLB_US, ASP_ERNVLB_MAX_US);
-	if (!ret)
-		ret = asp_read_sectors(nor, 0, asp->n_sectors, true);
-	for (i = 0; i < asp->n_sectors && !ret; i++)
-		if (asp->map[i] & MTD_ASP_S_NON_VOLATILE)
-			ret = -EIO;
-
-	return ret;
-}
-
-static int asp_cmd_freeze(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
-{
-	int ret;
-
-	ret = asp_read_frozen(nor);
-	if (ret || nor->params->asp->frozen)
-		return ret;
-	ret = asp_sends(nor, cmd);
-	if (ret)
-		return ret;
-
-	return asp_freeze(nor);
-}
-
-static int asp_cmd_unlock(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
-{
-	u16 aspr;
-	int ret;
-
-	ret = asp_read_aspr(nor, &aspr);
-	if (ret)
-		return ret;
-	if (aspr & ASP_ASPR_PASSWORD)
-		return -EACCES;
-	ret = asp_sends(nor, cmd);
-	if (ret)
-		return ret;
-
-	memcpy(nor->bouncebuf, cmd->password, ASP_PASSWORD_LEN);
-	ret = asp_self_timed(nor, ASP_UNLOCK, 0, ASP_OTP_US, ASP_OTP_MAX_US);
-	if (ret == -EACCES)
-		return -EKEYREJECTED;
-	if (!ret)
-		ret = asp_read_frozen(nor);
-	if (!ret && nor->params->asp->frozen)
-		ret = -EKEYREJECTED;
-
-	return ret;
-}
-
-static int asp_cmd_verify(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
-{
-	u8 held[ASP_PASSWORD_LEN];
-	u16 aspr;
-	int ret;
-
-	ret = asp_read_aspr(nor, &aspr);
-	if (ret)
-		return ret;
-	if (!(aspr & ASP_ASPR_PASSWORD))
-		return -EACCES;
-	ret = asp_sends(nor, cmd);
-	if (ret)
-		return ret;
-
-	ret = asp_read_password(nor, held);
-	if (!ret && !micron_st_nor_asp_password_equal(held, cmd->password))
-		ret = asp_is_there(nor) ?: -EKEYREJECTED;
-	memzero_explicit(held, sizeof(held));
-
-	return ret;
-}
-
-/*
- * Password mode comes last: after it the password can neither be read nor changed, so
- * it must stand in the chip for certain.
- */
-static int asp_cmd_password(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
-{
-	u8 held[ASP_PASSWORD_LEN];
-	u16 aspr;
-	int ret;
-
-	ret = asp_read_aspr(nor, &aspr);
-	if (ret)
-		return ret;
-	if ((aspr & ASP_ASPR_MODES) != ASP_ASPR_MODES)
-		return -EACCES;
-	ret = asp_read_password(nor, held);
-	if (!ret && !micron_st_nor_asp_password_fits(held, cmd->password))
-		ret = -EACCES;
-	if (!ret)
-		ret = asp_sends(nor, cmd);
-	if (ret)
-		goto out;
-
-	if (!micron_st_nor_asp_password_equal(held, cmd->password)) {
-		memcpy(nor->bouncebuf, cmd->password, ASP_PASSWORD_LEN);
-		ret = asp_self_timed(nor, ASP_WR_PASSWORD, 0, ASP_OTP_US, ASP_OTP_MAX_US);
-	}
-	if (!ret)
-		ret = asp_read_password(nor, held);
-	if (!ret && !micron_st_nor_asp_password_equal(held, cmd->password))
-		ret = -EIO;
-	if (!ret && cmd->cmd == MTD_ASP_PASSWORD_MODE)
-		ret = asp_burn_aspr(nor, aspr, ASP_ASPR_PASSWORD);
-out:
-	memzero_explicit(held, sizeof(held));
-
-	return ret;
-}
-
-static int asp_cmd_no_password(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
-{
-	u16 aspr;
-	int ret;
-
-	ret = asp_read_aspr(nor, &aspr);
-	if (ret)
-		return ret;
-	if (!(aspr & ASP_ASPR_NO_PASSWORD))
-		return 0;
-	if (!(aspr & ASP_ASPR_PASSWORD))
-		return -EACCES;
-	ret = asp_sends(nor, cmd);
-	if (ret)
-		return ret;
-
-	return asp_burn_aspr(nor, aspr, ASP_ASPR_NO_PASSWORD);
-}
-
-static int asp_cmd_pmr(struct spi_nor *nor, struct mtd_asp_cmd *cmd, u8 bit)
-{
-	u8 pmr, now;
-	int ret;
-
-	if (!nor->params->asp->marked)
-		return -EOPNOTSUPP;
-	ret = asp_read_pmr(nor, &pmr);
-	if (ret)
-		return ret;
-	if (!(pmr & bit))
-		return 0;
-	if (!(pmr & ASP_PMR_PMR))
-		return -EACCES;
-	ret = asp_sends(nor, cmd);
-	if (ret)
-		return ret;
-
-	/* As with the other one-time bits: what was read decides nothing. */
-	nor->bouncebuf[0] = ASP_PMR_DEFAULT & ~bit;
-	ret = asp_self_timed(nor, ASP_WR_PMR, 0, ASP_OTP_US, ASP_OTP_MAX_US);
-	if (!ret)
-		ret = asp_read_pmr(nor, &now);
-	if (!ret && now != (pmr & ~bit))
-		ret = -EIO;
-
-	return ret;
-}
-
-static int asp_run(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
-{
-	switch (cmd->cmd) {
-	case MTD_ASP_LOCK_DOWN:
-	case MTD_ASP_NV_LOCK:
-		return asp_cmd_range(nor, cmd);
-	case MTD_ASP_NV_ERASE:
-		return asp_cmd_nv_erase(nor, cmd);
-	case MTD_ASP_FREEZE:
-		return asp_cmd_freeze(nor, cmd);
-	case MTD_ASP_PASSWORD_UNLOCK:
-		return asp_cmd_unlock(nor, cmd);
-	case MTD_ASP_PASSWORD_VERIFY:
-		return asp_cmd_verify(nor, cmd);
-	case MTD_ASP_PASSWORD_PROGRAM:
-	case MTD_ASP_PASSWORD_MODE:
-		return asp_cmd_password(nor, cmd);
-	case MTD_ASP_NO_PASSWORD:
-		return asp_cmd_no_password(nor, cmd);
-	case MTD_ASP_PMR_STATUS:
-		return asp_cmd_pmr(nor, cmd, ASP_PMR_STATUS);
-	case MTD_ASP_PMR_PMR:
-		return asp_cmd_pmr(nor, cmd, ASP_PMR_PMR);
-	case MTD_ASP_PMR_NVLB:
-		return asp_cmd_pmr(nor, cmd, ASP_PMR_NVLB);
-	case MTD_ASP_PMR_NV_ERASE:
-		return asp_cmd_pmr(nor, cmd, ASP_PMR_NV_ERASE);
-	default:
-		return -EINVAL;
-	}
 }
 
 /* Take the flash's lock; nothing may be allocated by I/O while it is held. */
-static int asp_hold(struct spi_nor *nor, unsigned int *noio)
+int micron_st_nor_asp_hold(struct spi_nor *nor, unsigned int *noio)
 {
 	int ret;
 
-	/* Calls micron_st_nor_asp_begin(). */
+	/* Calls spi_nor_crtm_lock(). */
 	ret = spi_nor_prep_and_lock(nor);
 	if (ret)
 		return ret;
@@ -1261,118 +775,11 @@ static int asp_hold(struct spi_nor *nor, unsigned int *noio)
 	return 0;
 }
 
-static void asp_release(struct spi_nor *nor, unsigned int noio)
+void micron_st_nor_asp_release(struct spi_nor *nor, unsigned int noio)
 {
 	memalloc_noio_restore(noio);
 	spi_nor_unlock_and_unprep(nor);
 }
-
-static int asp_cmd(struct mtd_security *sec, struct mtd_asp_cmd *cmd)
-{
-	struct spi_nor *nor = security_to_spi_nor(sec);
-	unsigned int noio;
-	int ret;
-
-	cmd->done = 0;
-	do {
-		ret = asp_hold(nor, &noio);
-		if (ret)
-			break;
-		ret = asp_run(nor, cmd);
-		/* Nothing may be left enabled, whatever the chip says of it. */
-		if (ret && cmd->sent)
-			asp_clear_errors(nor);
-		asp_release(nor, noio);
-	} while (!ret && cmd->done < cmd->length / ASP_SECTOR_SIZE);
-
-	if (!cmd->sent)
-		return ret;
-	if (ret && cmd->length)
-		cmd->state = READ_ONCE(nor->params->asp->map[(u32)(cmd->offset / ASP_SECTOR_SIZE) +
-							     cmd->done]);
-	switch (ret) {
-	case 0:
-	case -EINTR:
-	case -EKEYREJECTED:
-	case -ETIMEDOUT:
-		cmd->result = ret;
-		break;
-	default:
-		cmd->result = -EIO;
-		break;
-	}
-
-	return 0;
-}
-
-static int asp_fill_map(struct spi_nor *nor, struct mtd_asp_map *map)
-{
-	struct spi_nor_asp *asp = nor->params->asp;
-	loff_t ofs;
-	u64 len;
-	int ret;
-
-	ret = asp_read_aspr(nor, &map->aspr);
-	if (ret)
-		return ret;
-	ret = asp_read_pmr(nor, &map->pmr);
-	if (ret)
-		return ret;
-	ret = asp_read_frozen(nor);
-	if (ret)
-		return ret;
-	ret = asp_read_block(nor, &map->sr, &ofs, &len);
-	if (ret)
-		return ret;
-	ret = asp_read_regions(nor);
-	if (ret < 0)
-		return ret;
-
-	map->sector_size = ASP_SECTOR_SIZE;
-	map->flags = ret ? MTD_ASP_F_REGIONS : 0;
-	if (asp->frozen)
-		map->flags |= MTD_ASP_F_FROZEN;
-	if (!(map->aspr & ASP_ASPR_PASSWORD))
-		map->flags |= MTD_ASP_F_PASSWORD_MODE;
-	if (!(map->aspr & ASP_ASPR_NO_PASSWORD))
-		map->flags |= MTD_ASP_F_NO_PASSWORD;
-	if (asp->marked)
-		map->flags |= MTD_ASP_F_PMR;
-	else
-		map->pmr = 0;
-
-	return 0;
-}
-
-static int asp_map(struct mtd_security *sec, struct mtd_asp_map *map, u8 *sectors)
-{
-	struct spi_nor *nor = security_to_spi_nor(sec);
-	struct spi_nor_asp *asp = nor->params->asp;
-	unsigned int noio;
-	int ret;
-
-	if (map->first > asp->n_sectors || map->nr > asp->n_sectors - map->first)
-		return -EINVAL;
-
-	ret = asp_hold(nor, &noio);
-	if (ret)
-		return ret;
-	ret = asp_fill_map(nor, map);
-	if (!ret && sectors)
-		ret = asp_read_sectors(nor, map->first, map->nr, true);
-	if (!ret && sectors) {
-		memcpy(sectors, asp->map + map->first, map->nr);
-		asp->seen |= map->nr == asp->n_sectors;
-	}
-	asp_release(nor, noio);
-
-	return ret;
-}
-
-const struct mtd_asp_ops micron_st_nor_asp_ops = {
-	.map = asp_map,
-	.cmd = asp_cmd,
-};
 
 /**
  * spi_nor_asp_unlock_bp() - unlock the whole chip as the kernel does at probe and resume
@@ -1435,7 +842,7 @@ void micron_st_nor_asp_region(struct spi_nor *nor, u32 addr, u32 len, bool add)
 
 	for (i = 0; asp && i < asp->n_sectors; i++)
 		if (asp_covers(i, addr, len))
-			asp_set(asp->map, i, MTD_ASP_S_REGION, add ? MTD_ASP_S_REGION : 0);
+			asp_set(asp->map, i, ASP_S_REGION, add ? ASP_S_REGION : 0);
 }
 
 /**
@@ -1482,15 +889,15 @@ void micron_st_nor_asp_explain(struct spi_nor *nor, loff_t ofs, u64 len)
 	u32 i;
 	u8 sr;
 
-	if (!asp || !len || asp_hold(nor, &noio))
+	if (!asp || !len || micron_st_nor_asp_hold(nor, &noio))
 		return;
 
-	if (asp_read_block(nor, &sr, &bp_ofs, &bp_len) || asp_read_regions(nor) < 0)
+	if (micron_st_nor_asp_read_chip(nor, &sr, &bp_ofs, &bp_len))
 		goto out;
 	for (i = (u64)ofs / ASP_SECTOR_SIZE; asp_addr(i) < ofs + len; i++) {
-		if (asp_read_sector(nor, i, true))
+		if (micron_st_nor_asp_read_sector(nor, i, true))
 			break;
-		if (!(asp->map[i] & MTD_ASP_S_LOCKED))
+		if (!(asp->map[i] & ASP_S_LOCKED))
 			continue;
 		dev_err(nor->dev, "the sector at 0x%08x is locked: %s\n", asp_addr(i),
 			asp_state(nor, i, names));
@@ -1498,7 +905,7 @@ void micron_st_nor_asp_explain(struct spi_nor *nor, loff_t ofs, u64 len)
 	}
 	asp_report_lost(nor);
 out:
-	asp_release(nor, noio);
+	micron_st_nor_asp_release(nor, noio);
 }
 
 /**
@@ -1518,7 +925,7 @@ void micron_st_nor_asp_resume(struct spi_nor *nor)
 
 	if (!asp)
 		return;
-	ret = asp_hold(nor, &noio);
+	ret = micron_st_nor_asp_hold(nor, &noio);
 	if (ret) {
 		dev_err(nor->dev, "volatile locks not checked: error %d\n", ret);
 		return;
@@ -1534,7 +941,7 @@ void micron_st_nor_asp_resume(struct spi_nor *nor)
 		ret = asp_get_vlb(nor, i);
 		if (ret >= 0 && !(vlb & ~ret))
 			continue;
-		if (asp_set_vlb(nor, i, ret < 0 ? vlb : vlb | ret))
+		if (micron_st_nor_asp_set_vlb(nor, i, ret < 0 ? vlb : vlb | ret))
 			__set_bit(i, asp->changed);
 		else
 			again++;
@@ -1542,9 +949,9 @@ void micron_st_nor_asp_resume(struct spi_nor *nor)
 	asp_log_changed(nor, "lost, not set again", 0, asp->n_sectors);
 
 	frozen = asp->frozen;
-	ret = asp_read_frozen(nor);
+	ret = micron_st_nor_asp_read_frozen(nor);
 	if (!ret && frozen && !asp->frozen) {
-		ret = asp_freeze(nor);
+		ret = micron_st_nor_asp_freeze(nor);
 		if (!ret)
 			dev_info(nor->dev, "non-volatile lock bits frozen again\n");
 	}
@@ -1554,7 +961,7 @@ void micron_st_nor_asp_resume(struct spi_nor *nor)
 	/* The kernel may have unlocked these. */
 	if (asp_read_block(nor, &sr, &ofs, &len))
 		dev_err(nor->dev, "status register not read\n");
-	asp_release(nor, noio);
+	micron_st_nor_asp_release(nor, noio);
 
 	if (again)
 		dev_info(nor->dev, "volatile locks set again: %u sector%s\n", again,
@@ -1585,10 +992,10 @@ void spi_nor_asp_show_locked(struct spi_nor *nor, struct seq_file *s)
 	seq_puts(s, " region (in hex)   | status   | #sectors\n");
 	seq_puts(s, " ------------------+----------+---------\n");
 	for (i = 0; i < asp->n_sectors; i += nr) {
-		bool locked = READ_ONCE(asp->map[i]) & MTD_ASP_S_LOCKED;
+		bool locked = READ_ONCE(asp->map[i]) & ASP_S_LOCKED;
 
 		for (nr = 1; i + nr < asp->n_sectors; nr++)
-			if (!!(READ_ONCE(asp->map[i + nr]) & MTD_ASP_S_LOCKED) != locked)
+			if (!!(READ_ONCE(asp->map[i + nr]) & ASP_S_LOCKED) != locked)
 				break;
 		seq_printf(s, " %08x-%08x | %8s | %u\n", asp_addr(i), asp_addr(i + nr) - 1,
 			   locked ? "locked" : "unlocked", nr);
@@ -1643,12 +1050,12 @@ void micron_st_nor_asp_register(struct spi_nor *nor)
 		return;
 	}
 
-	ret = asp_hold(nor, &noio);
+	ret = micron_st_nor_asp_hold(nor, &noio);
 	if (!ret) {
-		ret = asp_read_frozen(nor);
+		ret = micron_st_nor_asp_read_frozen(nor);
 		if (!ret)
 			ret = asp_read_all(nor, 0, asp->n_sectors);
-		asp_release(nor, noio);
+		micron_st_nor_asp_release(nor, noio);
 	}
 	if (ret)
 		dev_warn(nor->dev, "sector protection not read: error %d\n", ret);

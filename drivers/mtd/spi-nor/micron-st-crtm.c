@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Micron Authenta flash: JESD260 and A-CRTM commands.
+ * Micron Authenta flash: the A-CRTM commands of <linux/mtd/crtm-commands.h>.
  */
 #include <linux/build_bug.h>
 #include <linux/device.h>
+#include <linux/errno.h>
+#include <linux/ktime.h>
 #include <linux/mtd/crtm-commands.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "asp.h"
@@ -14,6 +17,8 @@ static const struct crtm_command micron_st_nor_crtm_commands[] = {
 	CRTM_COMMANDS(SPI_NOR_CRTM_COMMAND)
 };
 
+static_assert(CRTM_COMMANDS(CRTM_SOUND_AND) true, "CRTM_COMMANDS: a field outside of its block");
+
 /* What a vendor's table may ask for as well: a bounded hold, and the bounce buffer. */
 #define BOUNDED_AND(_type, _sym, _name, _class, _flags, _min, _max, _resp, _addr, _len,	\
 		    _unit, _limit, _rsvd, _nrsvd, _typ_us, _max_us, ...)			\
@@ -22,19 +27,139 @@ static const struct crtm_command micron_st_nor_crtm_commands[] = {
 static_assert(CRTM_COMMANDS(BOUNDED_AND) true,
 	      "CRTM_COMMANDS: a command that is too long, or keeps the flash too long");
 
+static_assert(CRTM_MAX_REGIONS <= SPI_NOR_CRTM_MAX_REGIONS);
+
 /*
- * A refused block may leave error bits and, with them, the write enable latch
- * set; the next write would fail for what it did not do.
+ * What is kept of the last exchange with a signed response: the block, and the
+ * signature. Under the flash's lock.
  */
-static void micron_st_nor_crtm_clear_errors(struct spi_nor *nor)
+struct micron_st_nor_crtm_last {
+	u32 len;		/* of the block in bytes, 0 before the first */
+	u8 sig[RPMC_SIG_LEN];
+	u8 block[SPI_NOR_CRTM_MAX_LEN];
+};
+
+/*
+ * A block that got lost on the bus leaves the response to an earlier one. Where
+ * that is of the same type its signature tells, for it covers its request: the
+ * same signature for another block is not this block's. Unsigned responses (all
+ * zeros) prove nothing to anybody and pass.
+ */
+static bool crtm_is_stale(struct micron_st_nor_crtm_last *last, const struct crtm_xfer *xfer,
+			  u32 len)
 {
-	if (micron_st_nor_asp_read_fsr(nor, nor->bouncebuf) ||
-	    nor->bouncebuf[0] & MT25Q_FSR_ERRORS)
-		micron_st_nor_clear_fsr(nor);
+	const u8 *sig = xfer->out + len - RPMC_SIG_LEN;
+
+	if (!memchr_inv(sig, 0, RPMC_SIG_LEN))
+		return false;
+	if (last->len && !memcmp(sig, last->sig, RPMC_SIG_LEN))
+		return xfer->in_len != last->len || memcmp(xfer->in, last->block, xfer->in_len);
+
+	memcpy(last->block, xfer->in, xfer->in_len);
+	last->len = xfer->in_len;
+	memcpy(last->sig, sig, RPMC_SIG_LEN);
+	return false;
+}
+
+static int crtm_check(struct spi_nor *nor, const struct crtm_xfer *xfer)
+{
+	const u8 *resp = xfer->out;
+	u32 len = CRTM_RESP_OVERHEAD + (resp[CRTM_RESP_OFF_LENGTH] << 8 |
+					resp[CRTM_RESP_OFF_LENGTH + 1]);
+
+	if (resp[CRTM_RESP_OFF_TYPE] != xfer->cmd->type || len > xfer->cmd->resp)
+		return -EIO;
+
+	return crtm_is_stale(nor->params->crtm->vendor_data, xfer, len) ? -EIO : len;
+}
+
+/* Another response comes from a question that needs no key: command 48. */
+static int crtm_forget(struct spi_nor *nor)
+{
+	const struct spi_nor_crtm *crtm = nor->params->crtm;
+	const struct crtm_command *cmd = spi_nor_crtm_find(crtm, CRTM_GET_INFO);
+	u8 block[RPMC_HDR_LEN + CRTM_INFO_NONCE_LEN] = { crtm->op1, CRTM_GET_INFO };
+
+	return spi_nor_crtm_execute(nor, cmd, block, sizeof(block), 0);
+}
+
+/*
+ * Ask the chip about itself (command 48). The response is told from an earlier one by
+ * its nonce.
+ */
+static int crtm_get_info(struct spi_nor *nor, u8 *resp, u32 size)
+{
+	const struct spi_nor_crtm *crtm = nor->params->crtm;
+	const struct crtm_command *cmd = spi_nor_crtm_find(crtm, CRTM_GET_INFO);
+	u8 block[RPMC_HDR_LEN + CRTM_INFO_NONCE_LEN] = { crtm->op1, CRTM_GET_INFO };
+	struct crtm_xfer xfer = {
+		.cmd = cmd,
+		.in = block,
+		.in_len = sizeof(block),
+		.out = resp,
+	};
+	u64 now = ktime_get_ns();
+	int ret;
+
+	if (!cmd || cmd->resp > size)
+		return -EOPNOTSUPP;
+
+	memcpy(block + CRTM_INFO_OFF_NONCE, &now, sizeof(now));
+	ret = spi_nor_crtm_run(nor, &xfer);
+	if (ret < 0)
+		return ret;
+	if (resp[0] != RPMC_STATUS_SUCCESS || ret < CRTM_RESP_OVERHEAD + CRTM_INFO_NONCE_LEN ||
+	    memcmp(resp + CRTM_RESP_OFF_PAYLOAD, block + CRTM_INFO_OFF_NONCE, CRTM_INFO_NONCE_LEN))
+		return -EIO;
+
+	return 0;
+}
+
+/**
+ * micron_st_nor_crtm_regions() - the regions in the payload of a response
+ * @info: payload of the response to command 48
+ * @len: its length in bytes
+ * @region: out: SPI_NOR_CRTM_MAX_REGIONS at most
+ *
+ * Return: their number, or -EIO if the payload is shorter than it says.
+ */
+int micron_st_nor_crtm_regions(const u8 *info, u32 len, struct spi_nor_crtm_region *region)
+{
+	const u8 *p = info + CRTM_INFO_OFF_REGION;
+	u32 i, nr;
+
+	if (len < CRTM_INFO_OFF_REGION)
+		return -EIO;
+	nr = info[CRTM_INFO_OFF_REGIONS];
+	if (nr > SPI_NOR_CRTM_MAX_REGIONS ||
+	    len - CRTM_INFO_OFF_REGION < nr * CRTM_INFO_REGION_LEN)
+		return -EIO;
+
+	for (i = 0; i < nr; i++, p += CRTM_INFO_REGION_LEN) {
+		region[i].addr = spi_nor_crtm_be32(p);
+		region[i].len = spi_nor_crtm_be32(p + sizeof(u32));
+	}
+
+	return nr;
+}
+
+static int crtm_regions(struct spi_nor *nor, struct spi_nor_crtm_region *region)
+{
+	u8 resp[CRTM_RESP_OVERHEAD + CRTM_INFO_OFF_REGION +
+		CRTM_MAX_REGIONS * CRTM_INFO_REGION_LEN];
+	int ret;
+
+	ret = crtm_get_info(nor, resp, sizeof(resp));
+	if (ret)
+		return ret;
+
+	return micron_st_nor_crtm_regions(resp + CRTM_RESP_OFF_PAYLOAD,
+					  resp[CRTM_RESP_OFF_LENGTH] << 8 |
+					  resp[CRTM_RESP_OFF_LENGTH + 1], region);
 }
 
 /* Sector protection keeps a map of what is locked, regions included. */
-static void micron_st_nor_crtm_done(struct spi_nor *nor, const struct crtm_xfer *xfer)
+static void crtm_done(struct spi_nor *nor, const struct crtm_xfer *xfer)
 {
 	const struct crtm_command *cmd = xfer->cmd;
 
@@ -43,6 +168,17 @@ static void micron_st_nor_crtm_done(struct spi_nor *nor, const struct crtm_xfer 
 					 spi_nor_crtm_be32(xfer->in + cmd->len),
 					 xfer->in[CRTM_OFF_MODE] == CRTM_PROTECT_ADD);
 }
+
+static const struct spi_nor_crtm_vendor micron_st_nor_crtm = {
+	.name = CRTM_COMMAND_SET,
+	.reference = CRTM_REFERENCE,
+	.commands = micron_st_nor_crtm_commands,
+	.n_commands = ARRAY_SIZE(micron_st_nor_crtm_commands),
+	.check = crtm_check,
+	.forget = crtm_forget,
+	.regions = crtm_regions,
+	.done = crtm_done,
+};
 
 /**
  * micron_st_nor_marked() - does the chip carry the marker of the reference set?
@@ -58,62 +194,26 @@ bool micron_st_nor_marked(const struct spi_nor *nor)
 	return marker && !memcmp(marker, CRTM_MARKER, CRTM_MARKER_LEN);
 }
 
-/*
- * What MTD needs of an Authenta part stands in its table entry, for it must bind
- * the same whatever its SFDP looks like. So SFDP is parsed on the side, for the
- * sake of its JESD260 table, and everything else that it says is dropped.
- */
-static struct spi_nor_crtm *micron_st_nor_crtm_parse_sfdp(struct spi_nor *nor)
-{
-	struct spi_nor_flash_parameter params = *nor->params;
-	enum spi_nor_cmd_ext cmd_ext_type = nor->cmd_ext_type;
-	struct spi_nor_crtm *crtm = NULL;
-	u32 flags = nor->flags;
-
-	if (!spi_nor_parse_sfdp(nor) && nor->params->size == params.size)
-		crtm = nor->params->crtm;
-
-	*nor->params = params;
-	nor->cmd_ext_type = cmd_ext_type;
-	nor->flags = flags;
-
-	return crtm;
-}
-
 /**
- * micron_st_nor_crtm_late_init() - set up the security commands of a part
- * @nor: the flash, of Micron or ST
- * @authenta: the ID bytes read from it are those of an Authenta part
- *
- * On any other part of this vendor 9Bh and 96h are interface activation, on-chip
- * CRC and a register read, whatever SFDP may say; so those get no commands.
+ * micron_st_nor_crtm_attach() - give an Authenta part its A-CRTM commands
+ * @nor: the flash
+ * @crtm: its security engine
  *
  * The reference numbering is ours and could do anything on a real part. It is
  * enabled only where SFDP carries the marker that no real part has.
+ *
+ * Return: 0 or -ENOMEM.
  */
-void micron_st_nor_crtm_late_init(struct spi_nor *nor, bool authenta)
+int micron_st_nor_crtm_attach(struct spi_nor *nor, struct spi_nor_crtm *crtm)
 {
-	struct spi_nor_crtm *crtm;
+	if (CRTM_REFERENCE && !micron_st_nor_marked(nor))
+		return 0;
 
-	nor->params->crtm = NULL;
-	if (!authenta)
-		return;
+	crtm->vendor_data = devm_kzalloc(nor->dev, sizeof(struct micron_st_nor_crtm_last),
+					 GFP_KERNEL);
+	if (!crtm->vendor_data)
+		return -ENOMEM;
+	crtm->vendor = &micron_st_nor_crtm;
 
-	/* What default_init() does for parts that don't skip SFDP. */
-	nor->flags &= ~SNOR_F_HAS_16BIT_SR;
-	nor->params->quad_enable = NULL;
-	/* 35h, which reads a configuration register elsewhere, leaves 1-1-1 here. */
-	nor->flags |= SNOR_F_NO_READ_CR;
-
-	crtm = micron_st_nor_crtm_parse_sfdp(nor);
-	if (!crtm)
-		return;
-
-	if (!CRTM_REFERENCE || micron_st_nor_marked(nor)) {
-		crtm->crtm = micron_st_nor_crtm_commands;
-		crtm->n_crtm = ARRAY_SIZE(micron_st_nor_crtm_commands);
-	}
-	crtm->clear_errors = micron_st_nor_crtm_clear_errors;
-	crtm->done = micron_st_nor_crtm_done;
-	nor->params->crtm = crtm;
+	return 0;
 }

@@ -57,6 +57,14 @@
 
 #define ASP_PASSWORD_LEN	8
 
+/* State of a sector: what stands for it, and what locks it */
+#define ASP_S_VOLATILE		0x01	/* the two bits of its volatile register, as they are */
+#define ASP_S_LOCK_DOWN		0x02
+#define ASP_S_NON_VOLATILE	0x04
+#define ASP_S_BLOCK		0x08	/* block protection bits of the status register */
+#define ASP_S_REGION		0x10	/* A-CRTM protected region */
+#define ASP_S_LOCKED		(ASP_S_VOLATILE | ASP_S_NON_VOLATILE | ASP_S_BLOCK | ASP_S_REGION)
+
 /* Protection management register: one-time bits, 1 as delivered. */
 #define ASP_PMR_DEFAULT		0xff
 #define ASP_PMR_STATUS		0x10	/* 0: status register cannot change */

@@ -58,7 +58,6 @@
 #define CRTM_PROTECT_ADD	0x01
 #define CRTM_REGION_UNIT	65536
 #define CRTM_MAX_REGIONS	8
-#define CRTM_PAGE_SIZE		256
 
 /*
  * Response to 40-48: Status[1] CmdType[1] Length[2] MC[4] Payload[Length]

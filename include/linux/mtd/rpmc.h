@@ -58,6 +58,7 @@
 #define CRTM_F_CHIP_WIDE	0x02	/* needs the master's node or CAP_SYS_ADMIN */
 #define CRTM_F_SLOT0		0x04	/* exists in slot 0 alone */
 #define CRTM_F_DATA		0x08	/* from Addr to Sig stands the range: inside one page */
+#define CRTM_PAGE_SIZE		256
 #define CRTM_F_SECRET		0x10	/* response is a key: replaced in the chip, wiped here */
 #define CRTM_F_RELAY		0x20	/* the agent may relay it */
 

@@ -2,8 +2,8 @@
 /*
  * A flash bound to the spi-nor driver: its lifetime and its security side.
  */
-#ifndef __LINUX_MTD_SPI_NOR_SECURITY_H
-#define __LINUX_MTD_SPI_NOR_SECURITY_H
+#ifndef __LINUX_MTD_SPI_NOR_LIFETIME_H
+#define __LINUX_MTD_SPI_NOR_LIFETIME_H
 
 #include <linux/container_of.h>
 #include <linux/kref.h>
@@ -15,7 +15,7 @@
 struct module;
 
 /**
- * struct spi_nor_security - a flash bound to the spi-nor driver
+ * struct spi_nor_bound - a flash bound to the spi-nor driver
  * @nor: the flash; everything that its pointers lead to goes with the device
  * @sec: its security side
  * @ref: one for the bound device, one for each user of its mtd_info
@@ -26,7 +26,7 @@ struct module;
  * @eraseregions: copy of the erase regions, likewise
  * @core: the mtd_info as the core filled it, for its operations
  */
-struct spi_nor_security {
+struct spi_nor_bound {
 	struct spi_nor nor;
 	struct mtd_security sec;
 	struct kref ref;
@@ -40,13 +40,13 @@ struct spi_nor_security {
 
 static inline struct spi_nor *security_to_spi_nor(struct mtd_security *sec)
 {
-	return &container_of(sec, struct spi_nor_security, sec)->nor;
+	return &container_of(sec, struct spi_nor_bound, sec)->nor;
 }
 
 /* Only for a flash that the spi-nor driver has bound. */
 static inline struct mtd_security *spi_nor_security(struct spi_nor *nor)
 {
-	return &container_of(nor, struct spi_nor_security, nor)->sec;
+	return &container_of(nor, struct spi_nor_bound, nor)->sec;
 }
 
-#endif /* __LINUX_MTD_SPI_NOR_SECURITY_H */
+#endif /* __LINUX_MTD_SPI_NOR_LIFETIME_H */

@@ -10,7 +10,6 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/spi/spi.h>
 #include <linux/spi/spi-mem.h>
@@ -18,17 +17,17 @@
 
 #include "asp.h"
 #include "crtm.h"
-#include "security.h"
+#include "lifetime.h"
 
-static struct spi_nor_security *mtd_to_security(struct mtd_info *mtd)
+static struct spi_nor_bound *mtd_to_bound(struct mtd_info *mtd)
 {
-	return container_of(mtd_to_spi_nor(mtd), struct spi_nor_security, nor);
+	return container_of(mtd_to_spi_nor(mtd), struct spi_nor_bound, nor);
 }
 
 #define SPI_NOR_GUARDED(op, params, args)				\
 static int spi_nor_guarded##op params					\
 {									\
-	struct spi_nor_security *flash = mtd_to_security(mtd);		\
+	struct spi_nor_bound *flash = mtd_to_bound(mtd);		\
 	int ret = -ENODEV;						\
 									\
 	down_read(&flash->removal);					\
@@ -67,7 +66,7 @@ SPI_NOR_GUARDED(_erase_user_prot_reg, (struct mtd_info *mtd, loff_t from, size_t
 /* What an error of these two leaves open: whether a sector is locked. */
 static int spi_nor_guarded_erase(struct mtd_info *mtd, struct erase_info *instr)
 {
-	struct spi_nor_security *flash = mtd_to_security(mtd);
+	struct spi_nor_bound *flash = mtd_to_bound(mtd);
 	int ret = -ENODEV;
 
 	down_read(&flash->removal);
@@ -83,7 +82,7 @@ static int spi_nor_guarded_erase(struct mtd_info *mtd, struct erase_info *instr)
 static int spi_nor_guarded_write(struct mtd_info *mtd, loff_t to, size_t len, size_t *retlen,
 				 const u_char *buf)
 {
-	struct spi_nor_security *flash = mtd_to_security(mtd);
+	struct spi_nor_bound *flash = mtd_to_bound(mtd);
 	int ret = -ENODEV;
 
 	down_read(&flash->removal);
@@ -96,22 +95,15 @@ static int spi_nor_guarded_write(struct mtd_info *mtd, loff_t to, size_t len, si
 	return ret;
 }
 
-/* Before what the core sends without the lock: let a chip that is late get ready. */
-static void spi_nor_security_settle(struct spi_nor *nor)
-{
-	if (!spi_nor_security_lock(nor))
-		mutex_unlock(&nor->lock);
-}
-
 /* An mtd_info without a device must not keep the system from sleeping. */
-static int spi_nor_security_suspend(struct mtd_info *mtd)
+static int spi_nor_bound_suspend(struct mtd_info *mtd)
 {
-	struct spi_nor_security *flash = mtd_to_security(mtd);
+	struct spi_nor_bound *flash = mtd_to_bound(mtd);
 	int ret = 0;
 
 	down_read(&flash->removal);
 	if (!flash->gone) {
-		spi_nor_security_settle(&flash->nor);
+		spi_nor_crtm_settle(&flash->nor);
 		ret = flash->core._suspend(mtd);
 	}
 	up_read(&flash->removal);
@@ -119,22 +111,22 @@ static int spi_nor_security_suspend(struct mtd_info *mtd)
 	return ret;
 }
 
-static void spi_nor_security_resume(struct mtd_info *mtd)
+static void spi_nor_bound_resume(struct mtd_info *mtd)
 {
-	struct spi_nor_security *flash = mtd_to_security(mtd);
+	struct spi_nor_bound *flash = mtd_to_bound(mtd);
 
 	down_read(&flash->removal);
 	if (!flash->gone) {
-		spi_nor_security_settle(&flash->nor);
+		spi_nor_crtm_settle(&flash->nor);
 		flash->core._resume(mtd);
 		micron_st_nor_asp_resume(&flash->nor);
 	}
 	up_read(&flash->removal);
 }
 
-static void spi_nor_security_release(struct kref *ref)
+static void spi_nor_bound_release(struct kref *ref)
 {
-	struct spi_nor_security *flash = container_of(ref, struct spi_nor_security, ref);
+	struct spi_nor_bound *flash = container_of(ref, struct spi_nor_bound, ref);
 
 	if (flash->sec.master)
 		mtd_security_unregister(&flash->sec);
@@ -143,16 +135,16 @@ static void spi_nor_security_release(struct kref *ref)
 	kfree(flash);
 }
 
-static void spi_nor_security_put(void *data)
+static void spi_nor_bound_put(void *data)
 {
-	struct spi_nor_security *flash = data;
+	struct spi_nor_bound *flash = data;
 
-	kref_put(&flash->ref, spi_nor_security_release);
+	kref_put(&flash->ref, spi_nor_bound_release);
 }
 
-static int spi_nor_security_get_device(struct mtd_info *mtd)
+static int spi_nor_bound_get_device(struct mtd_info *mtd)
 {
-	struct spi_nor_security *flash = mtd_to_security(mtd_get_master(mtd));
+	struct spi_nor_bound *flash = mtd_to_bound(mtd_get_master(mtd));
 
 	if (READ_ONCE(flash->sec.dead) || !try_module_get(flash->owner))
 		return -ENODEV;
@@ -160,25 +152,25 @@ static int spi_nor_security_get_device(struct mtd_info *mtd)
 	return 0;
 }
 
-static void spi_nor_security_put_device(struct mtd_info *mtd)
+static void spi_nor_bound_put_device(struct mtd_info *mtd)
 {
-	struct spi_nor_security *flash = mtd_to_security(mtd_get_master(mtd));
+	struct spi_nor_bound *flash = mtd_to_bound(mtd_get_master(mtd));
 
 	module_put(flash->owner);
-	spi_nor_security_put(flash);
+	spi_nor_bound_put(flash);
 }
 
 /**
- * spi_nor_security_alloc() - make the flash that a device gets bound to
+ * spi_nor_bound_alloc() - make the flash that a device gets bound to
  * @spimem: the device
  *
  * Return: a flash whose memory goes with the device or with the last user of its
  * mtd_info, whichever is later, or NULL.
  */
-struct spi_nor *spi_nor_security_alloc(struct spi_mem *spimem)
+struct spi_nor *spi_nor_bound_alloc(struct spi_mem *spimem)
 {
 	struct device *controller = spimem->spi->controller->dev.parent;
-	struct spi_nor_security *flash;
+	struct spi_nor_bound *flash;
 
 	flash = kzalloc(sizeof(*flash), GFP_KERNEL);
 	if (!flash)
@@ -191,14 +183,14 @@ struct spi_nor *spi_nor_security_alloc(struct spi_mem *spimem)
 		flash->owner = controller->driver->owner;
 
 	/* The first of the device's resources, so it is released last. */
-	if (devm_add_action_or_reset(&spimem->spi->dev, spi_nor_security_put, flash))
+	if (devm_add_action_or_reset(&spimem->spi->dev, spi_nor_bound_put, flash))
 		return NULL;
 
 	return &flash->nor;
 }
 
 /**
- * spi_nor_security_kill() - the device goes: let nothing use it any more
+ * spi_nor_bound_kill() - the device goes: let nothing use it any more
  * @nor: a registered flash; calling again does nothing
  *
  * Waits for running ioctls and operations. To be called between the end of
@@ -206,9 +198,9 @@ struct spi_nor *spi_nor_security_alloc(struct spi_mem *spimem)
  * release of anything that operations use. Leaves a chip that is ready and holds no
  * key, if it can be had: nobody knows its state any more afterwards.
  */
-void spi_nor_security_kill(struct spi_nor *nor)
+void spi_nor_bound_kill(struct spi_nor *nor)
 {
-	struct spi_nor_security *flash = container_of(nor, struct spi_nor_security, nor);
+	struct spi_nor_bound *flash = container_of(nor, struct spi_nor_bound, nor);
 	bool gone;
 
 	mtd_security_kill(&flash->sec);
@@ -219,13 +211,13 @@ void spi_nor_security_kill(struct spi_nor *nor)
 	up_write(&flash->removal);
 
 	if (!gone)
-		spi_nor_security_settle(nor);
+		spi_nor_crtm_settle(nor);
 	mtd_security_orphan(nor->dev);
 }
 
-static void spi_nor_security_unbind(void *nor)
+static void spi_nor_bound_unbind(void *nor)
 {
-	spi_nor_security_kill(nor);
+	spi_nor_bound_kill(nor);
 }
 
 /* Every operation that the core may have set. It sets those of a group together. */
@@ -247,21 +239,21 @@ static void spi_nor_guard(struct mtd_info *mtd)
 		mtd->_lock_user_prot_reg = spi_nor_guarded_lock_user_prot_reg;
 		mtd->_erase_user_prot_reg = spi_nor_guarded_erase_user_prot_reg;
 	}
-	mtd->_suspend = spi_nor_security_suspend;
-	mtd->_resume = spi_nor_security_resume;
-	mtd->_get_device = spi_nor_security_get_device;
-	mtd->_put_device = spi_nor_security_put_device;
+	mtd->_suspend = spi_nor_bound_suspend;
+	mtd->_resume = spi_nor_bound_resume;
+	mtd->_get_device = spi_nor_bound_get_device;
+	mtd->_put_device = spi_nor_bound_put_device;
 }
 
 /**
- * spi_nor_security_register() - put a scanned flash under this file's care
- * @nor: flash from spi_nor_security_alloc(); mtd_device_register() comes next
+ * spi_nor_bound_register() - put a scanned flash under this file's care
+ * @nor: flash from spi_nor_bound_alloc(); mtd_device_register() comes next
  *
  * Return: 0, or a negative errno.
  */
-int spi_nor_security_register(struct spi_nor *nor)
+int spi_nor_bound_register(struct spi_nor *nor)
 {
-	struct spi_nor_security *flash = container_of(nor, struct spi_nor_security, nor);
+	struct spi_nor_bound *flash = container_of(nor, struct spi_nor_bound, nor);
 	struct mtd_info *mtd = &nor->mtd;
 
 	flash->name = kstrdup(mtd->name, GFP_KERNEL);
@@ -292,40 +284,17 @@ int spi_nor_security_register(struct spi_nor *nor)
 	mtd_security_register(&flash->sec, mtd);
 
 	/* The last of the resources so far: released first, also if the probe fails. */
-	return devm_add_action_or_reset(nor->dev, spi_nor_security_unbind, nor);
+	return devm_add_action_or_reset(nor->dev, spi_nor_bound_unbind, nor);
 }
 
 /**
- * spi_nor_security_stop() - the device is about to go: no ioctl any more
+ * spi_nor_bound_stop() - the device is about to go: no ioctl any more
  * @nor: a registered flash
  *
  * Waits for running ioctls; other operations go on, for users write what they
  * still hold when mtd_device_unregister() tells them.
  */
-void spi_nor_security_stop(struct spi_nor *nor)
+void spi_nor_bound_stop(struct spi_nor *nor)
 {
 	mtd_security_kill(spi_nor_security(nor));
-}
-
-/**
- * spi_nor_security_lock() - take the mutex of a flash that may be in the middle of
- *	something
- * @nor: the flash
- *
- * A chip whose command timed out counts as busy until it was seen ready.
- *
- * Return: 0 with nor->lock held, or a negative errno without.
- */
-int spi_nor_security_lock(struct spi_nor *nor)
-{
-	int ret;
-
-	mutex_lock(&nor->lock);
-	ret = spi_nor_crtm_begin(nor);
-	if (!ret)
-		ret = micron_st_nor_asp_begin(nor);
-	if (ret)
-		mutex_unlock(&nor->lock);
-
-	return ret;
 }
