@@ -16,15 +16,22 @@ CRTM_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mtd-crtm
 export CRTM_CACHE
 
 B := $(CURDIR)/build
-SYSROOT := $(CRTM_CACHE)/sysroot/arm64
+SYSROOT := $(CRTM_CACHE)/sysroot/$(ARCH)
+# Its compilers' names, and those of its 32-bit user space.
+GNU = $(or $(GNU_$(ARCH)),$(error ARCH=$(ARCH): arm64 or amd64))
+GNU_arm64 := aarch64-linux-gnu
+GNU_amd64 := x86_64-linux-gnu
+GNU32_arm64 := arm-linux-gnueabihf
+GNU32_amd64 := i686-linux-gnu
 
 # Libraries first. The server runs on the host alone.
 HOST_TOOLS := lib common crtmctl crtm-agentd crtm-kms
-ARM64_TOOLS := lib common crtmctl crtm-agentd testing/shim testing/attack testing/docs
+GUEST_TOOLS := lib common crtmctl crtm-agentd testing/shim testing/attack testing/docs
 HOST_VARS := O=$(B)/host CPPFLAGS=-I$(B)/commands
-ARM64_VARS := O=$(B)/arm64 CPPFLAGS=-I$(B)/commands AR=aarch64-linux-gnu-ar \
-	CC="aarch64-linux-gnu-gcc --sysroot=$(SYSROOT)"
-SELFTESTS_VARS := O=$(B)/arm64 CRTM_CPPFLAGS=-I$(B)/commands \
+GUEST_VARS = O=$(B)/$(ARCH) CPPFLAGS=-I$(B)/commands AR=$(GNU)-ar \
+	CC="$(GNU)-gcc --sysroot=$(SYSROOT)"
+SELFTESTS_VARS = O=$(B)/$(ARCH) CRTM_CPPFLAGS=-I$(B)/commands \
+	CC=$(GNU)-gcc CC32=$(GNU32_$(ARCH))-gcc \
 	KSELFTEST=$(CRTM_CACHE)/kernel/$(KVER)/source/tools/testing/selftests
 
 help:
@@ -57,7 +64,7 @@ docs: setup
 ##   make modules_install    build and install them for the kernel that this machine runs, or
 ##                           with DESTDIR=ROOT those of KVER into a board's root file system
 ##   make modules_uninstall  bring the stock modules back
-##   make tools              build the tools and the server: build/host, build/arm64
+##   make tools              build the tools and the server: build/host, build/ARCH
 ##   make guest              a shell in the guest
 ##
 setup:
@@ -74,12 +81,12 @@ modules_uninstall:
 	@scripts/install-modules -u $(if $(DESTDIR),-r $(DESTDIR) $(KVER) $(ARCH))
 
 tools: setup commands
-	@scripts/sysroot arm64
-	@scripts/fetch $(KVER)
+	@scripts/sysroot $(ARCH)
+	@scripts/fetch $(KVER) $(ARCH)
 	@for t in $(HOST_TOOLS); do \
 		$(MAKE) -s --no-print-directory -C tools/$$t $(HOST_VARS) all || exit; done
-	@for t in $(ARM64_TOOLS); do \
-		$(MAKE) -s --no-print-directory -C tools/$$t $(ARM64_VARS) all || exit; done
+	@for t in $(GUEST_TOOLS); do \
+		$(MAKE) -s --no-print-directory -C tools/$$t $(GUEST_VARS) all || exit; done
 	@$(MAKE) -s --no-print-directory -C tools/testing/selftests/mtd $(SELFTESTS_VARS) all
 
 # First on the include path, so that a change of the command set rebuilds what reads it.
