@@ -1794,6 +1794,14 @@ static bool in_data(const struct crtm_chip *chip)
 	       (!bus->ignored || bus->op->kind == SECURE_READ);
 }
 
+bool crtm_chip_at_dummy(const struct crtm_chip *chip)
+{
+	const struct crtm_chip_bus *bus = &chip->bus;
+
+	return bus->selected && bus->op && bus->n < data_at(chip) &&
+	       bus->n >= data_at(chip) - bus->op->dummy;
+}
+
 u8 crtm_chip_out(struct crtm_chip *chip)
 {
 	return in_data(chip) ? out_byte(chip, chip->bus.n - data_at(chip)) : OUT_IDLE;

@@ -404,6 +404,16 @@ u8 crtm_chip_out(struct crtm_chip *chip);
 void crtm_chip_in(struct crtm_chip *chip, u8 in);
 
 /**
+ * crtm_chip_at_dummy() - is the next byte on the wire a dummy byte?
+ * @chip: the chip
+ *
+ * For controllers that count dummies in other units than bytes.
+ *
+ * Return: true if the opcode has dummy bytes and the next one is of them.
+ */
+bool crtm_chip_at_dummy(const struct crtm_chip *chip);
+
+/**
  * crtm_chip_end() - chip select rises: the command is carried out
  * @chip: the chip
  */
