@@ -38,7 +38,8 @@ help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 ##
-##   make demo               show the whole thing in an emulated board
+##   make demo               show the whole thing in an emulated board; CHIP=module: with the
+##                           flash in a module of ours, not in QEMU
 ##   make check              all tests, as the CI runs them
 ##   make check-all          those, the demonstration, every power cut, user space under sanitizers
 ##   make kunit              of those the driver's arithmetic and sequences, in a user-mode kernel

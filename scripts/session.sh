@@ -11,6 +11,15 @@
 #   session_kill       the plug: SIGKILL to QEMU
 #
 # $SHARE is the shared folder, /share in the guest.
+#
+# With an emulated chip on the board, where $CHIP says: "qemu", inside QEMU behind the controller
+# of a zcu102, with the driver of that; or "module", in the guest's kernel behind a controller of
+# ours. Either way it is a mt25qu128-authenta, its memory is a file, and what follows looks behind
+# the back of the board's drivers:
+#
+#   session_chip NAME SECONDS GUEST-OPTIONS...   session_start, and the chip's driver loaded
+#   chip PROPERTY [VALUE]   show or set a property of the chip (Documentation/emulated-chip.rst)
+#   chip_array LENGTH       the array's first bytes
 
 session_fail() { echo "session: $*" >&2; return 1; }
 
@@ -27,7 +36,7 @@ session_start()
 		#!/bin/sh
 		. /lib/crtm/functions
 		cd /
-		n=1
+		n=1 pause=10000
 		: > /share/.up
 		while :; do
 			if [ -e /share/.cmd.$n ]; then
@@ -35,9 +44,11 @@ session_start()
 				( . /share/.cmd.$n ) > /share/.out.$n 2>&1 < /dev/null
 				echo $? > /share/.rc.tmp
 				mv /share/.rc.tmp /share/.rc.$n
-				n=$((n + 1))
+				n=$((n + 1)) pause=10000
 			else
-				usleep 10000
+				# While the host waits for other things, the board has to work.
+				usleep $pause
+				[ $pause -ge 160000 ] || pause=$((pause * 2))
 			fi
 		done
 	EOF
@@ -54,6 +65,45 @@ session_start()
 		sleep 0.1
 	done
 }
+
+session_chip()
+{
+	local name=$1 seconds=$2 load
+
+	shift 2
+	CHIP_NV=$name/nv
+	case $CHIP in
+	qemu)
+		set -- -M zcu102 -C "mt25qu128-authenta:$CHIP_NV" "$@"
+		load=load_flash
+		;;
+	module)
+		set -- -v "$CHIP_NV" "$@"
+		load='modprobe spi-crtm-emu chips=mt25qu128-authenta trace_size=600000'
+		# shellcheck disable=SC2016 # for the guest's shell
+		load+=' $(cat /run/guest/nv)'
+		;;
+	*)	session_fail "CHIP=$CHIP: the chip is in 'qemu' or in a 'module'"; return 1 ;;
+	esac
+	GUEST_CHIP=$name/chip session_start "$name" "$seconds" "$@" && g "load_mtd && $load"
+}
+
+chip()
+{
+	case $CHIP in
+	qemu)	"$SCRIPTS/chip" "$SESSION/chip" "$@" ;;
+	module)
+		if [ $# = 1 ]; then
+			g "cat \$(emu 0)/$1"
+		else
+			g "echo $2 >\$(emu 0)/$1"
+		fi
+		;;
+	esac
+}
+
+# The file has the chip's registers first.
+chip_array() { tail -c +8193 "$CHIP_NV" | head -c "$1"; }
 
 # Number of the next command; in a file, for g is called in subshells too.
 session_next()
