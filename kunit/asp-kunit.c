@@ -1123,12 +1123,21 @@ static void four_dice(struct kunit *test)
 	}
 }
 
-/* Parts without sector protection: what goes over the bus is what it was. */
+/*
+ * Parts without sector protection: what goes over the bus is what it was. The reads of a
+ * configuration register (35h) are left out: the core of newer kernels has them, older has not.
+ */
 
 static void expect_log(struct kunit *test, struct rig *rig, const u8 *log, u32 n)
 {
-	KUNIT_ASSERT_EQ(test, rig->ops, n);
-	KUNIT_ASSERT_MEMEQ(test, rig->log, log, n);
+	u8 ops[RIG_LOG];
+	u32 i, k = 0;
+
+	for (i = 0; i < min_t(u32, rig->ops, RIG_LOG); i++)
+		if (rig->log[i] != 0x35)
+			ops[k++] = rig->log[i];
+	KUNIT_ASSERT_EQ(test, k, n);
+	KUNIT_ASSERT_MEMEQ(test, ops, log, n);
 }
 
 #define EXPECT_LOG(test, rig, ...) \
