@@ -50,8 +50,9 @@ check_kernels()
 # check_kver KVER: stop unless scripts/kernels has that kernel
 check_kver()
 {
-	kernel_versions | grep -qxF -e "$1" ||
-		die "no kernel '$1' in scripts/kernels (there are: $(kernel_versions | xargs))"
+	kernel_versions | grep -qxF -e "$1" && return
+	"$TREE/scripts/check-kernel" "$1" || exit
+	die "no kernel '$1' in scripts/kernels (there are: $(kernel_versions | xargs))"
 }
 
 # check_arch ARCH
