@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # time: 400
-# only: check-all
+# only: 6.1
 #
-# The demonstration: each line of its summary is a test.
+# The demonstration, with the chip where $CHIP says: each line of its summary is a test.
 #
 # usage: tools/testing/e2e/demo.sh KVER
 

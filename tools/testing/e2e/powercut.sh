@@ -31,12 +31,12 @@ cut_power()
 	sessions=$(cut -d' ' -f$where <<<"${calls[${point#*:}]}")
 	cuts=$((cuts + 1))
 	image "$work/image" $cuts $length
-	mc=$(chip mc.0)
+	mc=$(state mc.0)
 	before=$(opened)
 	job=$(kms update $device "$work/image" --address 0 --protect)
 	agent CRTM_SHIM_STOP="$point"
 	stopped "$point"
-	equal "$point: the chip was well treated" "0 0" "$(chip violations) $(chip stale_reads)"
+	equal "$point: the chip was well treated" "0 0" "$(state violations) $(state stale_reads)"
 	session_kill 2>/dev/null
 
 	board_on
@@ -47,7 +47,7 @@ cut_power()
 		 AND outcome = 'unknown' AND error = 'CRASH' ORDER BY t)")"
 	check "$point: the chip holds the image" holds "$work/image"
 	equal "$point: counter steps, sessions opened" "$sessions $sessions" \
-		"$(($(chip mc.0) - mc)) $(($(opened) - before))"
+		"$(($(state mc.0) - mc)) $(($(opened) - before))"
 	equal "$point: blocks sent twice, without a step, not accepted" "0 0 0" \
 		"$(seen_twice) $(seen_beyond) $(not_accepted)"
 	# So that the next update finds nothing protected, as this one did.

@@ -12,6 +12,8 @@
 # shellcheck disable=SC2016
 
 set -u
+# Its faults are those of the module.
+CHIP=module
 # shellcheck source=tools/testing/e2e/site.bash
 . "$(dirname "$0")/site.bash"
 
@@ -19,7 +21,7 @@ set -u
 steps() { sql "SELECT count(*) FROM step WHERE $1"; }
 new_answers() { [ "$(steps "outcome = 'answered'")" -gt "$1" ]; }
 # counter_steps: since $mc
-counter_steps() { echo $(($(chip mc.0) - mc)); }
+counter_steps() { echo $(($(state mc.0) - mc)); }
 
 # ask CERTIFICATE|- PATH [CURL-OPTION]...: HTTP's status, and "block" if the answer has one
 ask()
@@ -71,7 +73,7 @@ equal "all that handed out and sent nothing" "0 0" "$(steps 1) $(wc -l <"$share/
 # then the server as soon as it has stored results.
 # The calls of an update: 01; 03 48; 40; 44; 48; 45; 42 43...; 43...
 
-mc=$(chip mc.0)
+mc=$(state mc.0)
 agent CRTM_SHIM_STOP=before:3,after:4,after:7
 stopped before:3
 server_dies
@@ -105,12 +107,12 @@ equal "both batches that the agent died with are unknown, nothing else is" "128 
 		tr '|' ' ')"
 equal "blocks sent twice, without a step, not accepted" "0 0 0" \
 	"$(seen_twice) $(seen_beyond) $(not_accepted)"
-equal "the chip was well treated" "0 0" "$(chip violations) $(chip stale_reads)"
+equal "the chip was well treated" "0 0" "$(state violations) $(state stale_reads)"
 
 # The chip loses power, the agent lives: first between any two commands, then inside an erase.
 
 image "$work/image" 2 $region
-mc=$(chip mc.0) before=$(opened)
+mc=$(state mc.0) before=$(opened)
 g 'echo 100 >$(emu 0)/time_scale'
 job=$(kms update $device "$work/image" --address 0)
 check "the chip is off in the middle of a session" g '
@@ -122,7 +124,7 @@ check "the chip holds the image" holds "$work/image"
 equal "two sessions, two counter steps" "2 2" "$(counter_steps) $(($(opened) - before))"
 
 image "$work/image" 3 $region
-mc=$(chip mc.0) before=$(opened)
+mc=$(state mc.0) before=$(opened)
 g 'echo power_cut 200 >$(emu 0)/fault'
 job=$(kms update $device "$work/image" --address 0)
 check "the chip is off in the middle of an erase" g '
@@ -133,7 +135,7 @@ check "the chip holds the image" holds "$work/image"
 equal "two sessions, two counter steps" "2 2" "$(counter_steps) $(($(opened) - before))"
 
 equal "blocks sent twice, without a step" "0 0" "$(seen_twice) $(seen_beyond)"
-equal "no block reached the chip while it was busy" 0 "$(chip violations)"
+equal "no block reached the chip while it was busy" 0 "$(state violations)"
 equal "alarms" 0 "$(alarms)"
 agent_end TERM
 check "the kernel never complained" session_stop

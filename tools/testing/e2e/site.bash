@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 #
 # What the tests of agent and server against each other share, sourced with KVER as $1: a site,
-# which is crtm-kms on this machine's loopback; a board, which is crtm-agentd and the emulated
-# chip in a guest; results as TAP, with the plan last.
+# which is crtm-kms on this machine's loopback; a board, which is crtm-agentd in a guest with the
+# emulated chip where $CHIP says (session.sh; default: module); results as TAP, with the plan last.
 #
 # What stands in single quotes is for the guest's shell.
 # shellcheck disable=SC2016
@@ -19,6 +19,7 @@ kver=$1
 top=${WORK:-$(mktemp -d)}
 device=board-1
 region=65536
+CHIP=${CHIP:-module}
 n=0 bad=0 port='' server='' SESSION_PID=''
 KMS=$BUILD/host/crtm-kms
 
@@ -150,10 +151,8 @@ image()
 # The same chip and the same disk at each boot
 board_on()
 {
-	session_start "$work/board" 600 -k "$kver" -n -d "$work/disk" -v "$work/nv" ||
-		bail "no guest"
-	g 'load_mtd && load_chips mt25qu128-authenta && echo 0 >$(emu 0)/time_scale' ||
-		bail "no chip"
+	session_chip "$work/board" 600 -k "$kver" -n -d "$work/disk" || bail "no board"
+	chip time_scale 0 || bail "no chip"
 }
 
 # The keys of a new chip
@@ -200,15 +199,14 @@ agent_end()
 	g 'while kill -0 $(cat /share/agent.pid) 2>/dev/null; do usleep 20000; done'
 }
 
-# chip KEY: of the chip's state
-chip() { g "sed -n 's/^$1=//p' \$(emu 0)/state"; }
+# state KEY: of the chip
+state() { chip state | sed -n "s/^$1=//p"; }
 
 # holds FILE: the region is that, and blank behind it
 holds()
 {
-	g "head -c $region \$(emu 0)/content >/share/content"
 	{ cat "$1"; head -c $((region - $(stat -c %s "$1"))) /dev/zero | tr '\0' '\377'; } |
-		cmp - "$share/content"
+		cmp - <(chip_array $region)
 }
 
 # The shim's record of what the chip may have seen, all boots together
