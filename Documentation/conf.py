@@ -3,6 +3,7 @@
 # Sphinx as the kernel uses it: its own extensions, out of the source that scripts/docs names.
 
 import os
+import re
 import sys
 
 from docutils import nodes
@@ -33,15 +34,25 @@ with open(os.path.join(tree, "Documentation/foreign-names"), encoding="ascii") a
     nitpick_ignore = [("c:identifier", line.strip()) for line in names if line[0] != "#"]
 
 
-def test_role(name, rawtext, text, lineno, inliner, options=None, content=None):
-    """:test:`FILE NAME`: FILE, a test of this tree, has NAME in it; that is checked here."""
-    path, _, test = text.partition(" ")
+# What a test's name has before it in C; elsewhere it is the text of a check.
+C_TEST = r"(?:TEST(?:_F)?(?:_TIMEOUT)?\((?:\w+, )?|static void |KUNIT_CASE(?:_SLOW)?\()"
+
+
+def has_test(path, name):
     try:
-        with open(os.path.join(tree, path), encoding="utf-8") as file:
-            found = test != "" and test in file.read()
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
     except OSError:
-        found = False
-    if not found:
+        return False
+    if path.endswith(".c"):
+        return re.search(rf"^\s*{C_TEST}{re.escape(name)}\b", text, re.M) is not None
+    return name != "" and name in text
+
+
+def test_role(name, rawtext, text, lineno, inliner, options=None, content=None):
+    """:test:`FILE NAME`: the test NAME of FILE, below tools/testing or the tree, is there."""
+    path, _, test = text.partition(" ")
+    if not any(has_test(os.path.join(tree, top, path), test) for top in ("tools/testing", "")):
         message = inliner.reporter.error(f"no test '{test}' in {path}", line=lineno)
         return [inliner.problematic(rawtext, rawtext, message)], [message]
     return [nodes.literal(rawtext, f"{os.path.basename(path)}: {test}")], []
