@@ -59,4 +59,3 @@ static struct kunit_suite crtm_suite = {
 };
 
 kunit_test_suite(crtm_suite);
-

@@ -182,7 +182,7 @@ struct spi_nor *spi_nor_bound_alloc(struct spi_mem *spimem)
 	if (controller && controller->driver)
 		flash->owner = controller->driver->owner;
 
-	/* The first of the device's resources, so it is released last. */
+	/* Before the resources that the flash points to, so released after them. */
 	if (devm_add_action_or_reset(&spimem->spi->dev, spi_nor_bound_put, flash))
 		return NULL;
 
