@@ -65,6 +65,8 @@ docs: setup
 ##   make modules_install    build and install them for the kernel that this machine runs, or
 ##                           with DESTDIR=ROOT those of KVER into a board's root file system
 ##   make modules_uninstall  bring the stock modules back
+##   make dkms               a Debian package that rebuilds them for every kernel: build/dkms
+##   make check-dkms         its test, in a fresh Debian in a folder; needs root
 ##   make tools              build the tools and the server: build/host, build/ARCH
 ##   make guest              a shell in the guest
 ##
@@ -80,6 +82,12 @@ modules_install: $(if $(DESTDIR),modules,setup)
 
 modules_uninstall:
 	@scripts/install-modules -u $(if $(DESTDIR),-r $(DESTDIR) $(KVER) $(ARCH))
+
+dkms: setup
+	@scripts/dkms/package
+
+check-dkms: setup
+	@scripts/check-dkms
 
 tools: setup commands
 	@scripts/sysroot $(ARCH)
@@ -115,4 +123,4 @@ distclean: clean
 ##   CRTM_CACHE=FOLDER       the cache, default ~/.cache/mtd-crtm
 
 .PHONY: help demo check check-all kunit docs setup modules modules_install modules_uninstall \
-	tools commands guest clean distclean
+	dkms check-dkms tools commands guest clean distclean
