@@ -64,10 +64,10 @@ check_arch()
 	esac
 }
 
-# kernel_dir KVER [ARCH]: where scripts/fetch puts that kernel
+# kernel_dir KVER [ARCH]: where scripts/fetch puts that kernel (default: $ARCH)
 kernel_dir()
 {
-	echo "$CACHE/kernel/$1/${2:-${ARCHES%% *}}"
+	echo "$CACHE/kernel/$1/${2:-${ARCH:-${ARCHES%% *}}}"
 }
 
 # kernel_arch ARCH: the processor as the kernel's makefiles name it

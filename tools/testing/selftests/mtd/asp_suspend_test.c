@@ -49,7 +49,7 @@ static int sleep_and_wake(bool real)
 		put("/sys/class/rtc/rtc0/wakealarm", "0");
 		ret = put("/sys/class/rtc/rtc0/wakealarm", "+2");
 	}
-	return ret ? ret : put("/sys/power/state", "freeze");
+	return ret ? ret : put("/sys/power/state", "mem");
 }
 
 FIXTURE(suspend) {
@@ -65,8 +65,8 @@ FIXTURE_VARIANT(suspend) {
 
 /* All behind plain controllers: boot_loader() needs one. */
 FIXTURE_VARIANT_ADD(suspend, devices_spi) { .chip = AUTHENTA_SPI };
-FIXTURE_VARIANT_ADD(suspend, freeze_spi) { .chip = AUTHENTA_SPI, .real = true };
-FIXTURE_VARIANT_ADD(suspend, freeze_mt25qu256) { .chip = MT25QU256, .real = true };
+FIXTURE_VARIANT_ADD(suspend, real_spi) { .chip = AUTHENTA_SPI, .real = true };
+FIXTURE_VARIANT_ADD(suspend, real_mt25qu256) { .chip = MT25QU256, .real = true };
 
 FIXTURE_SETUP(suspend)
 {

@@ -42,8 +42,8 @@ FIXTURE_VARIANT(suspend) {
 
 FIXTURE_VARIANT_ADD(suspend, devices_spi) { .chip = AUTHENTA };
 FIXTURE_VARIANT_ADD(suspend, devices_mem) { .chip = AUTHENTA_MEM };
-FIXTURE_VARIANT_ADD(suspend, freeze_spi) { .chip = AUTHENTA, .real = true };
-FIXTURE_VARIANT_ADD(suspend, freeze_mem) { .chip = AUTHENTA_MEM, .real = true };
+FIXTURE_VARIANT_ADD(suspend, real_spi) { .chip = AUTHENTA, .real = true };
+FIXTURE_VARIANT_ADD(suspend, real_mem) { .chip = AUTHENTA_MEM, .real = true };
 
 FIXTURE_SETUP(suspend)
 {
@@ -75,7 +75,7 @@ static int sleep_and_wake(bool real)
 		put("/sys/class/rtc/rtc0/wakealarm", "0");
 		ret = put("/sys/class/rtc/rtc0/wakealarm", "+2");
 	}
-	return ret ? ret : put("/sys/power/state", "freeze");
+	return ret ? ret : put("/sys/power/state", "mem");
 }
 
 TEST_F_TIMEOUT(suspend, power_lost, 60)
@@ -127,9 +127,14 @@ TEST_F_TIMEOUT(suspend, power_lost, 60)
 	SEND_SIGNED(WR_CRTM_CMD, block_close(&keys, self->block), keys.sk);
 	EXPECT_EQ(0, emu_state(self->chip, "violations"));
 
-	/* Warnings and worse of the kernel since the test began: "<prio>,seq,usec,flags;text" */
+	/*
+	 * Warnings and worse of the kernel since the test began: "<prio>,seq,usec,flags;text".
+	 * A PC has some of its own about its firmware.
+	 */
 	while ((n = read(self->kmsg, record, sizeof(record) - 1)) > 0) {
 		record[n] = '\0';
+		if (strstr(record, ";ACPI"))
+			continue;
 		EXPECT_GT(atoi(record) & 7, 4) TH_LOG("%s", record);
 	}
 }
