@@ -41,17 +41,19 @@ help:
 ##   make demo               show the whole thing in an emulated board; CHIP=module: with the
 ##                           flash in a module of ours, not in QEMU
 ##   make check              all tests, as the CI runs them
-##   make check-all          those, the demonstration, every power cut, user space under sanitizers
+##   make check-all          those and many more, in parts of an hour at most; each can be had
+##                           alone as make check-PART: scripts/check -h lists them
+##   make check-report       what the parts that were run have found, with the matrix of kernels
 ##   make kunit              of those the driver's arithmetic and sequences, in a user-mode kernel
 ##
 demo: tools modules
 	@scripts/demo $(KVER)
 
 check:
-	@scripts/check
+	@scripts/check default
 
-check-all:
-	@scripts/check -a
+check-%:
+	@scripts/check $*
 
 kunit: setup
 	@scripts/kunit
@@ -106,7 +108,7 @@ commands:
 	@cmp -s $(from) $(to) || cp $(from) $(to)
 
 guest: modules tools
-	@scripts/guest -k $(KVER)
+	@scripts/guest -k $(KVER) -A $(ARCH)
 
 ##   make clean              remove build/
 ##   make distclean          and the cache of packages, kernels and libraries
@@ -122,5 +124,5 @@ distclean: clean
 ##   CRTM_COMMANDS=FILE      a header with another command set
 ##   CRTM_CACHE=FOLDER       the cache, default ~/.cache/mtd-crtm
 
-.PHONY: help demo check check-all kunit docs setup modules modules_install modules_uninstall \
+.PHONY: help demo check kunit docs setup modules modules_install modules_uninstall \
 	dkms check-dkms tools commands guest clean distclean

@@ -87,6 +87,15 @@ slow 1 printf '1..2\nok 1\n'; sleep 60
 other 10 printf '1..1\nok 1\n'
 END
 )"
+mkdir "$work/kernels"
+"$scripts/run-jobs" "$work/kernels" >/dev/null <<'END'
+virt-6.1-arm64/one 10 printf '1..1\nok 1\n'
+virt-6.1-arm64/two 10 printf '1..2\nok 1\nok 2 # SKIP x\n'
+versal-6.1-arm64/one 10 printf '1..1\nnot ok 1\n'; exit 1
+host/other 10 printf '1..1\nok 1\n'
+END
+result "the matrix of kernels" "arm64 | 2, 1 skipped | - | 0, **1 failed** | - |" \
+	"$("$scripts/report" -m "$work/kernels" | sed -n 's/^| [^|]* | arm64/arm64/p')"
 result "nothing ran: exit code 1" "1 0 passed, 0 failed, 0 skipped" "$(report </dev/null)"
 result "only skips: exit code 0" "0 0 passed, 0 failed, 1 skipped" "$(report <<'END'
 one 10 echo '1..0 # SKIP nothing here'
