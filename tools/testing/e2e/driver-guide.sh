@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # time: 600
 # only: 6.12
+# arch: arm64
 #
 # Documentation/driver-guide.rst, typed as it stands there, in a copy of the tree and on a board
 # with the stock modules.

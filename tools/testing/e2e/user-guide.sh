@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # time: 400
+# only: 6.12
+# arch: arm64
 #
 # Documentation/user-guide.rst, typed as it stands there. Around it only what it takes for granted:
 # a board with the chip behind its own controller, a name for the server, a stick that is carried,
