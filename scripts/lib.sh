@@ -70,6 +70,21 @@ kernel_dir()
 	echo "$CACHE/kernel/$1/${2:-${ARCH:-${ARCHES%% *}}}"
 }
 
+# kbuild KVER ARCH FOLDER ARGUMENT...: make with that kernel's headers and compiler, for what lies
+# in FOLDER
+kbuild()
+{
+	local arch=$2 folder=$3 kernel run=()
+
+	kernel=$(kernel_dir "$1" "$2")
+	shift 3
+	[ ! -d "${kernel%/*}/root" ] ||
+		run=("$TREE/scripts/in-root" "${kernel%/*}/root" "$folder")
+	# Without type information (BTF): it would take pahole, and modules need none.
+	"${run[@]}" make -C "$(cd "$kernel/headers" && pwd -P)" ARCH="$(kernel_arch "$arch")" \
+		CROSS_COMPILE="$(gnu_arch "$arch")-" CONFIG_DEBUG_INFO_BTF_MODULES= "$@"
+}
+
 # kernel_arch ARCH: the processor as the kernel's makefiles name it
 kernel_arch()
 {

@@ -44,6 +44,18 @@ result "no version" 1 "no version of a kernel: x86" "$scripts/check-kernel" x86
 result "scripts/fetch refuses it" 1 "$range, not 5.10" "$scripts/fetch" 5.10
 result "scripts/fetch names what there is" 1 "no kernel '$min.5' in scripts/kernels" \
 	"$scripts/fetch" "$min.5"
+result "scripts/install-modules refuses it" 1 "$range, not 5.10.0-1-amd64" \
+	env RELEASE=5.10.0-1-amd64 "$scripts/install-modules"
+mkdir -p "$work/headers/include/config"
+: >"$work/headers/Module.symvers"
+echo 5.10.0-1-amd64 >"$work/headers/include/config/kernel.release"
+result "scripts/make-modules refuses it" 1 "$range, not 5.10.0-1-amd64" \
+	"$scripts/make-modules" -s "$work/headers/Module.symvers" -k "$work/headers" -o "$work/out"
+mkdir -p "$work/tree/drivers/mtd/spi-nor"
+: >"$work/tree/drivers/mtd/mtdchar.c"
+: >"$work/tree/drivers/mtd/spi-nor/core.c"
+printf 'VERSION = 5\nPATCHLEVEL = 10\nSUBLEVEL = 0\nEXTRAVERSION =\n' >"$work/tree/Makefile"
+result "scripts/graft refuses it" 1 "$range, not 5.10" "$scripts/graft" "$work/tree"
 
 # dump NAME MEMBER...: as pahole prints it
 dump()
