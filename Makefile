@@ -117,7 +117,8 @@ clean:
 	rm -rf $(B)
 
 distclean: clean
-	cd $(CRTM_CACHE) && rm -rf apt deb kernel kunit qemu qemu-headers sysroot u-boot busybox-* lock
+	cd $(CRTM_CACHE) && \
+		rm -rf apt deb kernel kunit qemu qemu-headers sysroot u-boot busybox-* lock
 
 ##   KVER=6.1|6.12|7.2       the kernel
 ##   ARCH=arm64|amd64        its processor
