@@ -230,8 +230,9 @@ static const struct {
 /* The device */
 
 /* The non-volatile memory: a file, shared, so that it survives QEMU's death. */
-static void *map_image(const char *path, size_t size, Error **errp)
+static void *map_image(const char *path, const struct crtm_chip_model *model, Error **errp)
 {
+	size_t size = crtm_chip_nv_size(model);
 	struct stat st;
 	void *nv;
 	int fd;
@@ -252,7 +253,7 @@ static void *map_image(const char *path, size_t size, Error **errp)
 	}
 	if (st.st_size && (size_t)st.st_size != size) {
 		error_setg(errp, "%s: %lld bytes, a %s has %zu", path, (long long)st.st_size,
-			   flash.chip.model->name, size);
+			   model->name, size);
 		goto close;
 	}
 	nv = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -271,16 +272,15 @@ static void flash_realize_chip(SSIPeripheral *ssi, Error **errp)
 	const struct crtm_chip_model *model;
 	Object *controller = OBJECT(DEVICE(ssi)->parent_bus->parent);
 	Object *obj = OBJECT(ssi);
-	size_t i, size;
+	size_t i;
 	void *nv;
 
-	model = crtm_chip_model(name, strlen(name));
+	model = name ? crtm_chip_model(name, strlen(name)) : NULL;
 	if (!model) {
-		error_setg(errp, "CRTM_CHIP: no model '%s'", name);
+		error_setg(errp, "CRTM_CHIP: no model '%s'", name ? name : "");
 		return;
 	}
-	size = crtm_chip_nv_size(model);
-	nv = path ? map_image(path, size, errp) : g_malloc0(size);
+	nv = path ? map_image(path, model, errp) : g_malloc0(crtm_chip_nv_size(model));
 	if (!nv)
 		return;
 	if (crtm_chip_init(&flash.chip, model, nv, &flash_chip_ops, NULL)) {
@@ -352,10 +352,8 @@ static void flash_register(void)
 
 static void __attribute__((constructor)) flash_load(void)
 {
-	/* Not in what QEMU runs, nor in a program that is none. */
+	/* The programs that QEMU starts are none. */
 	unsetenv("LD_PRELOAD");
-	if (!getenv("CRTM_CHIP"))
-		return;
 	register_module_init(flash_register, MODULE_INIT_QOM);
 	register_module_init(flash_solder, MODULE_INIT_MIGRATION);
 }
