@@ -14,7 +14,7 @@
 static void read_entry(const struct mtd_crtm_entry *e, const struct step *s,
 		       const uint8_t *response, bool stopped, struct outcome *o)
 {
-	switch (crtm_outcome(e)) {
+	switch (crtm_entry_outcome(e)) {
 	case CRTM_ACCEPTED:
 	case CRTM_REFUSED:
 		memset(o, 0, sizeof(*o));

@@ -132,7 +132,7 @@ int exchange(struct ctl *ctl, bool write, const void *block, size_t len, const c
 		report_errno(ctl, write, &x->entry, 1, what, -x->err);
 		return CTL_DEVICE;
 	}
-	x->outcome = crtm_outcome(&x->entry);
+	x->outcome = crtm_entry_outcome(&x->entry);
 	switch (x->outcome) {
 	case CRTM_UNSENT:
 		x->err = EINTR;

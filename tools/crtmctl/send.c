@@ -116,7 +116,7 @@ static int parse_binary(struct input *in, struct blocks *blocks)
 static json_object *block_json(size_t number, const struct block *block,
 			       const struct mtd_crtm_entry *entry)
 {
-	enum crtm_outcome outcome = crtm_outcome(entry);
+	enum crtm_outcome outcome = crtm_entry_outcome(entry);
 	json_object *obj = json_object_new_object();
 	char text[160];
 
@@ -143,7 +143,7 @@ static json_object *block_json(size_t number, const struct block *block,
 static void block_text(size_t number, const struct block *block,
 		       const struct mtd_crtm_entry *entry)
 {
-	enum crtm_outcome outcome = crtm_outcome(entry);
+	enum crtm_outcome outcome = crtm_entry_outcome(entry);
 	const uint8_t *out = (const uint8_t *)(uintptr_t)entry->out;
 	uint8_t type = block->len > RPMC_OFF_TYPE ? block->data[RPMC_OFF_TYPE] : 0;
 	enum colour colour = outcome == CRTM_ACCEPTED ? GREEN : RED;
@@ -208,7 +208,7 @@ static int send_list(struct ctl *ctl, const struct blocks *blocks, unsigned int 
 				ctl_error("block %zu was not sent", first + i + 1);
 			return CTL_DEVICE;
 		}
-		ret = exit_of(crtm_outcome(&run->entries[i]));
+		ret = exit_of(crtm_entry_outcome(&run->entries[i]));
 		run->answered += ret != CTL_UNKNOWN;
 		if (run->json)
 			json_object_array_add(run->json, block_json(first + i + 1, block,

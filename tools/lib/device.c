@@ -76,7 +76,7 @@ int crtm_send(int fd, bool write, struct mtd_crtm_entry *entries, unsigned int n
 	return 0;
 }
 
-enum crtm_outcome crtm_outcome(const struct mtd_crtm_entry *entry)
+enum crtm_outcome crtm_entry_outcome(const struct mtd_crtm_entry *entry)
 {
 	if (!entry->sent)
 		return CRTM_UNSENT;

@@ -463,16 +463,16 @@ static void test_outcome(void **state)
 
 	(void)state;
 	crtm_entry_init(&e, NULL, 0, NULL, 0);
-	assert_int_equal(crtm_outcome(&e), CRTM_UNSENT);
+	assert_int_equal(crtm_entry_outcome(&e), CRTM_UNSENT);
 	e.result = -EIO;	/* means nothing unless sent */
 	e.status = 0x80;
-	assert_int_equal(crtm_outcome(&e), CRTM_UNSENT);
+	assert_int_equal(crtm_entry_outcome(&e), CRTM_UNSENT);
 	e.sent = 1;
-	assert_int_equal(crtm_outcome(&e), CRTM_UNKNOWN);
+	assert_int_equal(crtm_entry_outcome(&e), CRTM_UNKNOWN);
 	e.result = 0;
-	assert_int_equal(crtm_outcome(&e), CRTM_ACCEPTED);
+	assert_int_equal(crtm_entry_outcome(&e), CRTM_ACCEPTED);
 	e.status = 0x84;
-	assert_int_equal(crtm_outcome(&e), CRTM_REFUSED);
+	assert_int_equal(crtm_entry_outcome(&e), CRTM_REFUSED);
 }
 
 static void test_open(void **state)
