@@ -2,8 +2,9 @@
 # shellcheck shell=bash
 #
 # QEMU's boards with QEMU's own flash, for tests of what spi-nor does on parts without a security
-# engine and behind real controller drivers. Sourced; $kver and $machine are set.
+# engine and behind real controller drivers. Sourced, with KVER and the machine.
 
+kver=$1 machine=$2
 tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 work=${WORK:-$(mktemp -d)}
 tests=0 failures=0
@@ -86,6 +87,12 @@ sent()
 
 	shift
 	trace "$who" | grep -cxE "m25p80_command_decoded new command:0x($(echo "$*" | tr ' ' '|'))"
+}
+
+# written SIZE: how many pieces of SIZE bytes make what tools/testing/guest/flash-life writes
+written()
+{
+	echo $(((2097152 + 3 * 65536) / $1))
 }
 
 # lives CONTROLLER-MODULE: by the kernel's own modules and by ours, and nothing differs

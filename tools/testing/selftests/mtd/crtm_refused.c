@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * Every security ioctl on a node whose flash has no security engine, or whose
- * kernel has no such ioctl: each has to be refused with the same errno.
+ * kernel has no such ioctl: each has to be refused with the same errno. With
+ * "exchange" those of the exchange alone, for a flash with sector protection.
  *
- * usage: crtm_refused DEVICE EOPNOTSUPP|ENOTTY
+ * usage: crtm_refused DEVICE EOPNOTSUPP|ENOTTY [exchange]
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +34,7 @@ int main(int argc, char **argv)
 	size_t len;
 	int fd;
 
-	if (argc != 3)
+	if (argc != 3 && !(argc == 4 && !strcmp(argv[3], "exchange")))
 		return 2;
 	if (!strcmp(argv[2], "EOPNOTSUPP"))
 		expected = EOPNOTSUPP;
@@ -53,6 +54,8 @@ int main(int argc, char **argv)
 		refused(commands[i].name, exchange(fd, WR_CRTM_CMD, block, len).ret);
 		refused(commands[i].name, exchange(fd, RD_CRTM_CMD, block, len).ret);
 	}
+	if (argc == 4)
+		return wrong;
 	refused("MTD_ASP_MAP", asp_map(fd, &map, NULL, 0));
 	for (i = 0; i < NR_ASP_COMMANDS; i++) {
 		asp_init(&cmd, i);
