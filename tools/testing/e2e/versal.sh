@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # time: 600
+# arch: arm64
 # only: check-all
 #
 # QEMU's versal with mt25qu02g (four dies) behind cadence-quadspi: the life of the flash by the

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # time: 300
+# arch: arm64
 #
 # QEMU's zcu102 with its n25q512a11 behind spi-zynqmp-gqspi: the life of the flash by the stock
 # modules and by ours is the same on the wire.
