@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# arch: arm64
 # time: 400
 # only: 6.1
 #

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# arch: arm64
 # time: 300
 #
 # What reaches the flash behind a real controller: zcu102's, with its unmodified driver. Each block
