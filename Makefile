@@ -55,6 +55,15 @@ check:
 check-%:
 	@scripts/check $*
 
+##   make series KSRC=TREE   a "git am" series for the kernel source TREE: build/series, or
+##                           OUT=FOLDER; REFERENCE=1: with the reference command set,
+##                           CRTM_COMMANDS=FILE: with another one
+##
+series:
+	@[ -n "$(KSRC)" ] || { echo "which kernel source? make series KSRC=TREE" >&2; exit 2; }
+	@scripts/series $(if $(OUT),-o $(OUT)) $(if $(REFERENCE),-r) \
+		$(if $(CRTM_COMMANDS),-c $(CRTM_COMMANDS)) $(KSRC)
+
 kunit: setup
 	@scripts/kunit
 
@@ -125,5 +134,5 @@ distclean: clean
 ##   CRTM_COMMANDS=FILE      a header with another command set
 ##   CRTM_CACHE=FOLDER       the cache, default ~/.cache/mtd-crtm
 
-.PHONY: help demo check kunit docs setup modules modules_install modules_uninstall \
+.PHONY: series help demo check kunit docs setup modules modules_install modules_uninstall \
 	dkms check-dkms tools commands guest clean distclean

@@ -156,41 +156,6 @@ static void block_states(struct kunit *test)
 		}
 }
 
-static void region_states(struct kunit *test)
-{
-	static const struct spi_nor_crtm_region good[] = {
-		{ SZ_64K, SZ_64K }, { 3 * SZ_64K, 2 * SZ_64K },
-	};
-	static const u8 want[] = { 0, 1, 0, 1, 1, 0, 0, 0 };
-	static const struct spi_nor_crtm_region bad[] = {
-		{ 0, 0 }, { 8 * SZ_64K, SZ_64K }, { 7 * SZ_64K, 2 * SZ_64K }, { 0, 9 * SZ_64K },
-		{ 0xffff0000, SZ_64K }, { 0xffff0000, 2 * SZ_64K }, { SZ_64K, 0xffff0000 },
-		{ 0, U32_MAX }, { U32_MAX, U32_MAX },
-	};
-	u8 map[8];
-	u32 i, k;
-
-	/* What was there and is not told any more goes; other bits stay. */
-	memset(map, ASP_S_REGION | ASP_S_VOLATILE, sizeof(map));
-	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_set_regions(map, 8, good, ARRAY_SIZE(good)), 0);
-	for (i = 0; i < 8; i++)
-		KUNIT_EXPECT_EQ(test, map[i], ASP_S_VOLATILE | (want[i] ? ASP_S_REGION : 0));
-
-	/* One outside the chip: nothing changes. */
-	for (k = 0; k < ARRAY_SIZE(bad); k++) {
-		struct spi_nor_crtm_region list[] = { { 0, SZ_64K }, bad[k] };
-
-		KUNIT_EXPECT_EQ_MSG(test, micron_st_nor_asp_set_regions(map, 8, list, 2), -EIO,
-				    "0x%x+0x%x", bad[k].addr, bad[k].len);
-	}
-	for (i = 0; i < 8; i++)
-		KUNIT_EXPECT_EQ(test, map[i], ASP_S_VOLATILE | (want[i] ? ASP_S_REGION : 0));
-
-	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_set_regions(map, 8, NULL, 0), 0);
-	for (i = 0; i < 8; i++)
-		KUNIT_EXPECT_EQ(test, map[i], ASP_S_VOLATILE);
-}
-
 static void fsr_of_dice(struct kunit *test)
 {
 	int a, b;
@@ -273,26 +238,6 @@ static void block_without(struct kunit *test)
 		}
 }
 
-static void passwords(struct kunit *test)
-{
-	static const u8 base[ASP_PASSWORD_LEN] = { 0x01, 0x80, 0xff, 0x00, 0x5a, 0xa5, 0x0f, 0xf0 };
-	u8 other[ASP_PASSWORD_LEN];
-	int bit;
-
-	KUNIT_EXPECT_TRUE(test, micron_st_nor_asp_password_equal(base, base));
-	KUNIT_EXPECT_TRUE(test, micron_st_nor_asp_password_fits(base, base));
-	for (bit = 0; bit < 8 * ASP_PASSWORD_LEN; bit++) {
-		memcpy(other, base, sizeof(other));
-		other[bit / 8] ^= 1 << bit % 8;
-		KUNIT_EXPECT_FALSE(test, micron_st_nor_asp_password_equal(base, other));
-		/* Programming clears bits: over a 1 there fits a 0, not the other way. */
-		KUNIT_EXPECT_EQ(test, micron_st_nor_asp_password_fits(base, other),
-				!!(base[bit / 8] & 1 << bit % 8));
-		KUNIT_EXPECT_EQ(test, micron_st_nor_asp_password_fits(other, base),
-				!(base[bit / 8] & 1 << bit % 8));
-	}
-}
-
 static struct kunit_case asp_arith_cases[] = {
 	KUNIT_CASE(range_sectors),
 	KUNIT_CASE(range_overflow),
@@ -300,10 +245,8 @@ static struct kunit_case asp_arith_cases[] = {
 	KUNIT_CASE(plan_states),
 	KUNIT_CASE(block_states),
 	KUNIT_CASE(block_without),
-	KUNIT_CASE(region_states),
 	KUNIT_CASE(fsr_of_dice),
 	KUNIT_CASE(drawn_states),
-	KUNIT_CASE(passwords),
 	{}
 };
 

@@ -3,10 +3,13 @@
  * A-CRTM: what the chip says is taken only as far as it goes.
  */
 #include <kunit/test.h>
+#include <linux/limits.h>
 #include <linux/mtd/crtm-commands.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/unaligned.h>
 
+#include "../asp.h"
 #include "../crtm.h"
 
 #define REGIONS		3
@@ -48,8 +51,45 @@ static void info_regions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, micron_st_nor_crtm_regions(info, sizeof(info), region), -EIO);
 }
 
+/* Regions to the states of sectors */
+static void region_states(struct kunit *test)
+{
+	static const struct spi_nor_crtm_region good[] = {
+		{ SZ_64K, SZ_64K }, { 3 * SZ_64K, 2 * SZ_64K },
+	};
+	static const u8 want[] = { 0, 1, 0, 1, 1, 0, 0, 0 };
+	static const struct spi_nor_crtm_region bad[] = {
+		{ 0, 0 }, { 8 * SZ_64K, SZ_64K }, { 7 * SZ_64K, 2 * SZ_64K }, { 0, 9 * SZ_64K },
+		{ 0xffff0000, SZ_64K }, { 0xffff0000, 2 * SZ_64K }, { SZ_64K, 0xffff0000 },
+		{ 0, U32_MAX }, { U32_MAX, U32_MAX },
+	};
+	u8 map[8];
+	u32 i, k;
+
+	/* What was there and is not told any more goes; other bits stay. */
+	memset(map, ASP_S_REGION | ASP_S_VOLATILE, sizeof(map));
+	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_set_regions(map, 8, good, ARRAY_SIZE(good)), 0);
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_EQ(test, map[i], ASP_S_VOLATILE | (want[i] ? ASP_S_REGION : 0));
+
+	/* One outside the chip: nothing changes. */
+	for (k = 0; k < ARRAY_SIZE(bad); k++) {
+		struct spi_nor_crtm_region list[] = { { 0, SZ_64K }, bad[k] };
+
+		KUNIT_EXPECT_EQ_MSG(test, micron_st_nor_asp_set_regions(map, 8, list, 2), -EIO,
+				    "0x%x+0x%x", bad[k].addr, bad[k].len);
+	}
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_EQ(test, map[i], ASP_S_VOLATILE | (want[i] ? ASP_S_REGION : 0));
+
+	KUNIT_EXPECT_EQ(test, micron_st_nor_asp_set_regions(map, 8, NULL, 0), 0);
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_EQ(test, map[i], ASP_S_VOLATILE);
+}
+
 static struct kunit_case crtm_cases[] = {
 	KUNIT_CASE(info_regions),
+	KUNIT_CASE(region_states),
 	{}
 };
 

@@ -15,7 +15,7 @@
 
 /**
  * mtd_security_register() - keep a device for its users, and give it a security side
- * @sec: with @sec->ops and @sec->asp set, in memory that outlives the last put_mtd_device()
+ * @sec: its operations set, in memory that outlives the last put_mtd_device()
  * @master: the device; to be called before mtd_device_register()
  */
 void mtd_security_register(struct mtd_security *sec, struct mtd_info *master)

@@ -16,6 +16,7 @@
 #include <linux/string.h>
 
 #include "asp.h"
+#include "core.h"
 #include "crtm.h"
 #include "lifetime.h"
 
@@ -273,11 +274,11 @@ int spi_nor_bound_register(struct spi_nor *nor)
 	flash->core = *mtd;
 	spi_nor_guard(mtd);
 
-	if (nor->params->crtm) {
-		/* One lock for the whole chip: what was read of a busy one is wrong. */
+	/* One lock for the whole chip: what was read of a busy one is wrong. */
+	if (nor->params->crtm)
 		nor->flags &= ~SNOR_F_RWW;
+	if (nor->params->crtm)
 		flash->sec.ops = &spi_nor_crtm_ops;
-	}
 	if (nor->params->asp)
 		flash->sec.asp = &micron_st_nor_asp_ops;
 	micron_st_nor_asp_register(nor);

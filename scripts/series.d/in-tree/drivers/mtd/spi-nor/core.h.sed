@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+/^#ifndef __GENKSYMS__/d
+/^	struct spi_nor_asp \*asp;$/{
+	n
+	d
+}
