@@ -76,7 +76,7 @@ docs: setup
 ##   make modules_install    build and install them for the kernel that this machine runs, or
 ##                           with DESTDIR=ROOT those of KVER into a board's root file system
 ##   make modules_uninstall  bring the stock modules back
-##   make dkms               a Debian package that rebuilds them for every kernel: build/dkms
+##   make dkms               a Debian package that rebuilds them for each kernel: build/dkms/package
 ##   make check-dkms         its test, in a fresh Debian in a folder; needs root
 ##   make tools              build the tools and the server: build/host, build/ARCH
 ##   make guest              a shell in the guest
