@@ -238,7 +238,8 @@ setup_apt()
 	if [ -z "$(find "$apt/updated" -mmin -360 2>/dev/null)" ] ||
 	   ! cmp -s "$apt/sources.list" "$apt/updated"; then
 		note "reading Debian's package lists ($suite)"
-		apt-get update -q "${APT_QUIET[@]}" >&2 || die "apt-get update failed"
+		apt-get update -q "${APT_QUIET[@]}" >&2 ||
+			die "apt-get update failed for $suite"
 		cp "$apt/sources.list" "$apt/updated"
 	fi
 }
