@@ -25,8 +25,8 @@
  * @n_sectors: number of sectors
  * @dice: dies of a stacked part, whose flag status registers are read one by one
  * @addr_nbytes: of the volatile lock bits' opcodes: 3, or 4 (E0h and E1h)
- * @marked: the chip carries our marker: one-time bits of opcodes that are not
- *	public for MT25Q may be written
+ * @marked: the chip is known to have the opcodes that are not public for MT25Q:
+ *	their one-time bits may be written
  * @frozen: the global freeze bit as last seen
  * @regions: the chip told its A-CRTM regions
  * @seen: all was read once, regions too; before that @map says too little
@@ -63,7 +63,7 @@ bool micron_st_nor_asp_bp_can(u64 size, loff_t bp_ofs, u64 bp_len, loff_t ofs, u
 u8 micron_st_nor_asp_add_fsr(u8 sum, u8 fsr);
 char micron_st_nor_asp_char(u8 state);
 
-/* What micron-st.c and this project's files call; without params->asp it does nothing */
+/* For any part; without params->asp they do nothing */
 void micron_st_nor_asp_late_init(struct spi_nor *nor, bool authenta);
 void micron_st_nor_asp_register(struct spi_nor *nor);
 void micron_st_nor_asp_resume(struct spi_nor *nor);

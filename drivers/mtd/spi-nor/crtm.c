@@ -36,8 +36,8 @@
  * Controllers with memory operations of their own that were seen on the wire to
  * send a block as it is, in one chip-select assertion, and nothing of their own
  * before it. Many say that they can and fail, split, or slip in a write enable:
- * cadence-quadspi takes 8 bytes without an address, and sends 06h before a
- * write with one. So one that is not listed gets no block.
+ * cadence-quadspi takes 8 bytes without an address, cuts a write with one into
+ * pieces of 4 and sends 06h before each. So one that is not listed gets no block.
  *
  * @addr_nbytes: as in struct spi_nor_crtm
  */

@@ -62,7 +62,7 @@ struct spi_nor_crtm_region {
 /**
  * struct spi_nor_crtm_vendor - commands that a vendor's chip has beside JESD260's
  * @name: of the command set, and whose numbering it is
- * @reference: the numbers are this project's own
+ * @reference: the numbers are a reference, not the vendor's
  * @commands: table of the commands
  * @n_commands: number of entries in @commands
  * @check: length of a response in bytes, or -EIO if it is not the response to that

@@ -7,14 +7,13 @@
  * register, volatile and non-volatile lock bits mean (MT25QL256ABA datasheet,
  * pages 35 and 36). Inferred from ISSI's IS25LX/WX, whose text follows Micron's:
  * those four, global freeze bit, protection management register, read-back
- * values, times. Unverified, and
- * kept here and in micron-st-asp.c alone: every write needs write enable; the
- * password is 8 bytes, least significant first; 16-bit registers likewise; A6h
- * carries no data; a stacked part has one set of registers, takes commands
- * without an address in all its dies, and shows the flag status register of one
- * die after the other, one at each read.
+ * values, times. Unverified, and kept here and in micron-st-asp.c alone: every
+ * write needs write enable; the password is 8 bytes, least significant first;
+ * 16-bit registers likewise; A6h carries no data; a stacked part has one set of
+ * registers, takes commands without an address in all its dies, and shows the
+ * flag status register of one die after the other, one at each read.
  *
- * Compiled into the kernel, the emulated chip and the tools: plain macros only.
+ * Plain macros only, for what talks to such a chip from outside of the kernel too.
  */
 #ifndef _LINUX_MTD_ASP_H
 #define _LINUX_MTD_ASP_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * JESD260 replay-protected monotonic counter: commands, layouts, status bits.
- * Source: JESD260 as FACTS in Documentation/sources.rst says; public.
+ * Public: as flashrom, coreboot and Winbond's notes on the W74M have them.
  *
- * Compiled into the kernel, the emulated chip and the tools: plain macros only.
+ * Plain macros only, for what talks to such a chip from outside of the kernel too.
  * Multi-byte fields are big-endian on the wire, lengths count the opcode byte.
  */
 #ifndef _LINUX_MTD_RPMC_H
@@ -60,7 +60,7 @@
 #define CRTM_F_DATA		0x08	/* from Addr to Sig stands the range: inside one page */
 #define CRTM_PAGE_SIZE		256
 #define CRTM_F_SECRET		0x10	/* response is a key: replaced in the chip, wiped here */
-#define CRTM_F_RELAY		0x20	/* the agent may relay it */
+#define CRTM_F_RELAY		0x20	/* for relays: they may pass it on */
 
 /*
  * RPMC_COMMANDS(X) - the table, one line a command:

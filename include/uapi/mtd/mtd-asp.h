@@ -10,8 +10,8 @@
 #include <linux/types.h>
 
 /*
- * The volatile lock bits stand behind MEMLOCK,
- * MEMUNLOCK and MEMISLOCKED; here is what those cannot say.
+ * The volatile lock bits stand behind MEMLOCK, MEMUNLOCK and MEMISLOCKED; here is
+ * what those cannot say.
  *
  * MTD_ASP_MAP: every sector of the node's partition and the chip's protection
  * registers, as the chip says now; any open node. Argument: struct mtd_asp_map.

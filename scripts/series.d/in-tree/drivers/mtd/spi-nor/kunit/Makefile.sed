@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+/^# The chip's logic/,/^$/d
+/^ccflags-y := /,/^$/d
