@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -160,21 +161,21 @@ TEST_F(removal, open_partition)
 	ASSERT_GE(self->fd, 0);
 }
 
-/* A process that sends until it gets an errno, which must be ENODEV. */
-static int send_until_gone(int fd, unsigned int kind)
+/* A process that sends until it gets an errno, which must be ENODEV; it counts in @n. */
+static int send_until_gone(int fd, unsigned int kind, unsigned long *n)
 {
 	static const uint8_t nonce[32] = "nonce";
 	uint8_t block[MAX_BLOCK], data[SECTOR];
 	struct erase_info_user erase = { .start = 8 << 20, .length = SECTOR };
 	struct mtd_info_user user;
-	unsigned long n = 0;
 	struct outcome o;
 	int ret, pid;
 
+	*n = 0;
 	pid = fork();
 	if (pid)
 		return pid;
-	for (;; n++) {
+	for (;; ++*n) {
 		ret = 0;
 		switch (kind) {
 		case 0:
@@ -191,7 +192,7 @@ static int send_until_gone(int fd, unsigned int kind)
 				_exit(3);
 			break;
 		case 2:
-			if (pread(fd, data, sizeof(data), n % 64 * SECTOR) < 0)
+			if (pread(fd, data, sizeof(data), *n % 64 * SECTOR) < 0)
 				ret = -errno;
 			break;
 		case 3:
@@ -205,7 +206,7 @@ static int send_until_gone(int fd, unsigned int kind)
 			break;
 		}
 		if (ret == -ENODEV)
-			_exit(n ? 0 : 4);	/* it has to have worked before */
+			_exit(*n ? 0 : 4);
 		if (ret)
 			_exit(5);
 	}
@@ -215,17 +216,26 @@ TEST_F_TIMEOUT(removal, in_the_middle, 120)
 {
 	enum { KINDS = 5, ROUNDS = 5 };
 	bool secure = self->chip == AUTHENTA || self->chip == AUTHENTA_MEM;
+	unsigned long *worked;
 	int pid[KINDS], round, status;
-	unsigned int kind;
+	unsigned int kind, i;
 
+	worked = mmap(NULL, KINDS * sizeof(*worked), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, worked);
 	/* 80 ms for the measurement, 50 for the erase */
 	for (round = 0; round < ROUNDS; round++) {
 		ASSERT_EQ(0, emu_set(self->chip, "time_scale", "100"));
 		for (kind = secure ? 0 : 2; kind < KINDS; kind++) {
-			pid[kind] = send_until_gone(self->fd, kind);
+			pid[kind] = send_until_gone(self->fd, kind, &worked[kind]);
 			ASSERT_GT(pid[kind], 0);
 		}
-		usleep(300000 + round * 17000);
+		/* Each has to have worked before. */
+		for (kind = secure ? 0 : 2; kind < KINDS; kind++) {
+			for (i = 0; !worked[kind] && i < 1000; i++)
+				usleep(10000);
+		}
+		usleep(round * 17000);
 		ASSERT_EQ(0, take_away(self->chip, variant->removal));
 		for (kind = secure ? 0 : 2; kind < KINDS; kind++) {
 			ASSERT_EQ(pid[kind], waitpid(pid[kind], &status, 0));
@@ -237,6 +247,7 @@ TEST_F_TIMEOUT(removal, in_the_middle, 120)
 		self->fd = mtd_open(self->chip, O_RDWR);
 		ASSERT_GE(self->fd, 0);
 	}
+	munmap(worked, KINDS * sizeof(*worked));
 	emu_set(self->chip, "time_scale", "0");
 }
 
