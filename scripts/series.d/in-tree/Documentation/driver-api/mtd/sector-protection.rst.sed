@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 s,Documentation/uapi\.rst,Documentation/userspace-api/mtd-security.rst,
-/^  The property is not in mainline, and has no binding/{
-	s/is not in .* It is heeded/is heeded/
-}
+s/^  The property is not in mainline.* It is heeded/  The property is heeded/
 /^``MTD_ASP_S_REGION``/s/, of a chip with the$/, where a chip/
 s/^\( *\)reference commands$/\1tells them/
 /^The kernel asks a chip with the reference commands/{
