@@ -14,7 +14,10 @@ s/^information" (48): at probe,/regions, by an unsigned question: at probe,/
 s/^The emulated chip does what this text says\./This was developed on an emulated chip./
 # By the ioctls, not by the tool; a table's cell keeps its width.
 s/, and verbs of ``crtmctl``, which its man page explains\././
-s/^\(lock sectors, .*``\)crtmctl lock --non-volatile``  .*$/\1MTD_ASP_NV_LOCK``                ``MTD_ASP_NV_ERASE``/
+/^lock sectors, /{
+	s/``crtmctl lock --non-volatile``  /``MTD_ASP_NV_LOCK``                /
+	s/``crtmctl unlock$/``MTD_ASP_NV_ERASE``/
+}
 /^ *--non-volatile``$/d
 s/``crtmctl lock --down``  /``MTD_ASP_LOCK_DOWN``    /
 s/``crtmctl protect password-mode``  /``MTD_ASP_PASSWORD_MODE``          /

@@ -10,5 +10,5 @@ s,Documentation/uapi\.rst,Documentation/userspace-api/mtd-security.rst,
 	s/^.*$/* Commands of a vendor's own (Micron's A-CRTM): only where the driver has a table of/
 }
 s/^  or in a build with a header of your own .*$/  them./
-s/^\* Debian builds without ``MTD_PARTITIONED_MASTER``:/* Without ``CONFIG_MTD_PARTITIONED_MASTER``,/
+/^\* Debian builds without/s/.*``MTD_PARTITIONED_MASTER``:/* Without ``MTD_PARTITIONED_MASTER``,/
 s/: see :doc:`controllers`\././
