@@ -6,6 +6,10 @@
 # processor.
 KVER ?= 6.1
 ARCH ?= arm64
+# "demo" would say so too, after everything has been built.
+ifneq ($(filter-out qemu module,$(CHIP)),)
+$(error CHIP=$(CHIP): qemu or module)
+endif
 # A header that replaces include/linux/mtd/crtm-commands.h in modules and tools.
 ifneq ($(CRTM_COMMANDS),)
 override CRTM_COMMANDS := $(abspath $(CRTM_COMMANDS))
