@@ -378,9 +378,15 @@ static int emu_add_flash(struct device *dev, void *info)
 	return spi_new_device(ctlr, info) ? 1 : -ENODEV;
 }
 
+static void emu_remove_pins(void *gc)
+{
+	gpiochip_remove(gc);
+}
+
 /*
- * The pins, and the kernel's own spi-gpio on them. No parent and no owner: else
- * spi-gpio, which goes when this module goes, would keep this module.
+ * The pins, and the kernel's own spi-gpio on them. No parent, which the managed
+ * gpiochip_add_data() of newer kernels would set, and no owner: else spi-gpio,
+ * which goes when this module goes, would keep this module.
  */
 static int emu_add_gpio(struct platform_device *pdev, struct emu *emu)
 {
@@ -402,7 +408,10 @@ static int emu_add_gpio(struct platform_device *pdev, struct emu *emu)
 	gc->direction_input = emu_gpio_direction_input;
 	gc->direction_output = emu_gpio_direction_output;
 	emu->pins.level[EMU_CS] = true;
-	ret = devm_gpiochip_add_data(dev, gc, emu);
+	ret = gpiochip_add_data(gc, emu);
+	if (ret)
+		return ret;
+	ret = devm_add_action_or_reset(dev, emu_remove_pins, gc);
 	if (ret)
 		return ret;
 
