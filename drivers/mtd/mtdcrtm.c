@@ -24,15 +24,6 @@
 static_assert(sizeof(struct mtd_crtm_entry) == 32);
 static_assert(RPMC_COMMANDS(CRTM_SOUND_AND) true, "RPMC_COMMANDS: a field outside of its block");
 
-/* One entry of a list, checked and in kernel memory. */
-struct mtd_security_block {
-	struct crtm_command cmd;	/* a copy: valid without an active reference */
-	struct crtm_xfer xfer;
-	u8 *in;
-	void __user *out;
-	u32 out_size;
-};
-
 static u32 get_be32(const u8 *p)
 {
 	__be32 val;
@@ -105,8 +96,8 @@ static int check_range(const struct mtd_security_call *call, const struct crtm_c
 }
 
 /* Everything about a block that can be told without asking the chip. */
-static int check_block(const struct mtd_security_call *call, const struct mtd_crtm_entry *entry,
-		       struct mtd_security_block *block)
+int mtd_crtm_check_block(const struct mtd_security_call *call,
+			 const struct mtd_crtm_entry *entry, struct mtd_security_block *block)
 {
 	const struct crtm_command *cmd;
 	u64 max_us = 0;
@@ -168,7 +159,7 @@ static int prepare_block(const struct mtd_security_call *call, const struct mtd_
 		return -ENOMEM;
 	if (copy_from_user(block->in, u64_to_user_ptr(entry->in), entry->in_len))
 		return -EFAULT;
-	ret = check_block(call, entry, block);
+	ret = mtd_crtm_check_block(call, entry, block);
 	if (ret)
 		return ret;
 

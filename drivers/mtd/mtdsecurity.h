@@ -20,6 +20,17 @@ struct mtd_security_call {
 	u32 size;			/* of the argument, as the caller knows it */
 };
 
+/* One entry of a list, checked and in kernel memory. */
+struct mtd_security_block {
+	struct crtm_command cmd;	/* a copy: valid without an active reference */
+	struct crtm_xfer xfer;
+	u8 *in;
+	void __user *out;
+	u32 out_size;
+};
+
+int mtd_crtm_check_block(const struct mtd_security_call *call,
+			 const struct mtd_crtm_entry *entry, struct mtd_security_block *block);
 int mtd_crtm_cmd_ioctl(struct mtd_security_call *call, void *buf);
 int mtd_crtm_info_ioctl(struct mtd_security_call *call, void *buf);
 int mtd_asp_map_ioctl(struct mtd_security_call *call, void *buf);

@@ -185,11 +185,16 @@ u64 spi_nor_crtm_time(u32 fixed_us, u32 us_64k, u32 range)
 	return fixed_us + DIV_ROUND_UP_ULL((u64)us_64k * range, 65536);
 }
 
-/*
- * Length of the response, or -EIO if it belongs to another block (one that the chip has
- * never taken, or one from before a power loss) or says more than was read.
+/**
+ * spi_nor_crtm_check_response() - does a response belong to its block?
+ * @nor: the flash, its lock held
+ * @xfer: the block and what was read, @xfer->cmd->resp bytes
+ *
+ * Return: length of the response in bytes, or -EIO if it belongs to another block (one
+ * that the chip has never taken, or one from before a power loss) or says more than was
+ * read.
  */
-static int crtm_check_response(struct spi_nor *nor, const struct crtm_xfer *xfer)
+int spi_nor_crtm_check_response(struct spi_nor *nor, const struct crtm_xfer *xfer)
 {
 	const u8 *resp = xfer->out;
 
@@ -354,7 +359,7 @@ int spi_nor_crtm_run(struct spi_nor *nor, struct crtm_xfer *xfer)
 
 	ret = crtm_read(nor, xfer->out, cmd->resp);
 	if (!ret)
-		ret = crtm_check_response(nor, xfer);
+		ret = spi_nor_crtm_check_response(nor, xfer);
 
 	/* What fails here is done by whoever takes the lock next. */
 	if (crtm_settle(nor))

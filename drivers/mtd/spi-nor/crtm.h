@@ -131,6 +131,7 @@ void spi_nor_crtm_settle(struct spi_nor *nor);
 int spi_nor_crtm_wait(struct spi_nor *nor, int (*busy)(struct spi_nor *nor), u64 typ_us,
 		      u64 max_us);
 u64 spi_nor_crtm_time(u32 fixed_us, u32 us_64k, u32 range);
+int spi_nor_crtm_check_response(struct spi_nor *nor, const struct crtm_xfer *xfer);
 const struct crtm_command *spi_nor_crtm_find(const struct spi_nor_crtm *crtm, u8 type);
 int spi_nor_crtm_execute(struct spi_nor *nor, const struct crtm_command *cmd, const u8 *block,
 			 u32 len, u32 range);
