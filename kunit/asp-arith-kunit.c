@@ -6,7 +6,6 @@
 #include <linux/limits.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
-#include <linux/unaligned.h>
 
 #include "../asp.h"
 

@@ -10,7 +10,6 @@
 #include <linux/mtd/crtm-commands.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
-#include <linux/unaligned.h>
 #include <uapi/mtd/mtd-security.h>
 
 #include "../crtm.h"
@@ -85,10 +84,11 @@ static void watch_start(struct rig *rig, u8 sectors)
 static struct rig *small(struct kunit *test, bool authenta)
 {
 	struct rig *rig = rig_new(test, "mt25qu-mini");
+	const __le32 density = cpu_to_le32(SZ_16M * 8 - 1);
 	u64 size = (u64)N * SECTOR;
 
 	if (authenta) {
-		put_unaligned_le32(SZ_16M * 8 - 1, rig->chip.sfdp + 0x44);
+		memcpy(rig->chip.sfdp + 0x44, &density, sizeof(density));
 		rig->chip.nv.regions = 2;
 		rig->chip.nv.region[0] = (struct crtm_chip_region) { 1 * SECTOR, SECTOR };
 		rig->chip.nv.region[1] = (struct crtm_chip_region) { 2 * SECTOR, SECTOR };

@@ -7,7 +7,6 @@
 #include <linux/mtd/crtm-commands.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
-#include <linux/unaligned.h>
 
 #include "../asp.h"
 #include "../crtm.h"
@@ -20,13 +19,15 @@ static void info_regions(struct kunit *test)
 {
 	struct spi_nor_crtm_region region[SPI_NOR_CRTM_MAX_REGIONS];
 	u8 info[INFO_LEN(SPI_NOR_CRTM_MAX_REGIONS + 1)];
+	__be32 range[2];
 	u32 i;
 
 	memset(info, 0xa5, sizeof(info));
 	info[CRTM_INFO_OFF_REGIONS] = REGIONS;
 	for (i = 0; i < REGIONS; i++) {
-		put_unaligned_be32(0x1000000 + i, info + INFO_LEN(i));
-		put_unaligned_be32(0x20000 + i, info + INFO_LEN(i) + 4);
+		range[0] = cpu_to_be32(0x1000000 + i);
+		range[1] = cpu_to_be32(0x20000 + i);
+		memcpy(info + INFO_LEN(i), range, sizeof(range));
 	}
 
 	for (i = 0; i < INFO_LEN(REGIONS); i++)
