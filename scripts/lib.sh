@@ -55,6 +55,13 @@ check_kver()
 	die "no kernel '$1' in scripts/kernels (there are: $(kernel_versions | xargs))"
 }
 
+# series_id FOLDER: the same for the same patches, whoever signs them and when
+series_id()
+{
+	cat "$1"/[0-9][0-9][0-9][0-9]-*.patch | git patch-id --stable | cut -d ' ' -f 1 |
+		sha256sum | cut -c 1-16
+}
+
 # check_arch ARCH
 check_arch()
 {
