@@ -51,7 +51,7 @@ help:
 ##   make kunit              of those the driver's arithmetic and sequences, in a user-mode kernel
 ##
 demo: tools modules
-	@scripts/demo $(KVER)
+	@scripts/demo "$(KVER)"
 
 check:
 	@scripts/check default
@@ -89,14 +89,14 @@ setup:
 	@scripts/setup
 
 modules: setup
-	@scripts/fetch $(KVER) $(ARCH)
-	@scripts/build-modules $(KVER) $(ARCH)
+	@scripts/fetch "$(KVER)" $(ARCH)
+	@scripts/build-modules "$(KVER)" $(ARCH)
 
 modules_install: $(if $(DESTDIR),modules,setup)
-	@scripts/install-modules $(if $(DESTDIR),-r $(DESTDIR) $(KVER) $(ARCH))
+	@scripts/install-modules $(if $(DESTDIR),-r $(DESTDIR) "$(KVER)" $(ARCH))
 
 modules_uninstall:
-	@scripts/install-modules -u $(if $(DESTDIR),-r $(DESTDIR) $(KVER) $(ARCH))
+	@scripts/install-modules -u $(if $(DESTDIR),-r $(DESTDIR) "$(KVER)" $(ARCH))
 
 dkms: setup
 	@scripts/dkms/package
@@ -106,7 +106,7 @@ check-dkms: setup
 
 tools: setup commands
 	@scripts/sysroot $(ARCH)
-	@scripts/fetch $(KVER) $(ARCH)
+	@scripts/fetch "$(KVER)" $(ARCH)
 	@for t in $(HOST_TOOLS); do \
 		$(MAKE) -s --no-print-directory -C tools/$$t $(HOST_VARS) all || exit; done
 	@for t in $(GUEST_TOOLS); do \
@@ -121,7 +121,7 @@ commands:
 	@cmp -s $(from) $(to) || cp $(from) $(to)
 
 guest: modules tools
-	@scripts/guest -k $(KVER) -A $(ARCH)
+	@scripts/guest -k "$(KVER)" -A $(ARCH)
 
 ##   make clean              remove build/
 ##   make distclean          and the cache of packages, kernels and libraries

@@ -40,7 +40,7 @@ result "one that is too new" 1 "$range, not ${max%.*}.$((${max#*.} + 1))-rc1" \
 	"$scripts/check-kernel" "${max%.*}.$((${max#*.} + 1))-rc1"
 result "numbers, not letters, are compared" 1 "$range, not ${max%.*}.10" \
 	"$scripts/check-kernel" "${max%.*}.10"
-result "no version" 1 "no version of a kernel: x86" "$scripts/check-kernel" x86
+result "no version" 1 "no version of a kernel: \"x86\"" "$scripts/check-kernel" x86
 cp "$scripts/check-kernel" "$work/"
 echo "max $max" >"$work/kernels"
 result "no oldest" 1 "no min or no max" "$work/check-kernel" "$min"
