@@ -61,6 +61,9 @@ diagnosis()
 diagnosis "what is said after a failure is shown" "why" '1..2\n# x\nok 1 a\nnot ok 2 b\n# why\n'
 diagnosis "what is said before a failure is shown" "RUN b why" \
 	'1..3\n# RUN a\nok 1 a\n# RUN b\n# why\nnot ok 2 b\n# RUN c\n# x\nok 3 c\n'
+result "figures are told, and are no diagnosis" "R seed: 7 D # why" \
+	"$(printf '1..1\nnot ok 1 a\n# report: seed: 7\n# why\n' | "$scripts/tap" |
+		grep '^[RD]' | xargs)"
 
 report()
 {
@@ -106,5 +109,34 @@ echo cut >"$work/cut/000.cut.name"
 printf '1..1\nok 1\n' >"$work/cut/000.cut.out"
 result "a job that left no exit code failed" "1 passed, 1 failed, 0 skipped" \
 	"$("$scripts/report" "$work/cut" | tail -n 1)"
+
+"$scripts/run-jobs" "$work/part/test" >/dev/null <<'END'
+one 10 printf '1..1\n# report: seed: 7\nok 1 - a\n'
+two 10 printf '1..2\nok 1\nnot ok 2 b <&> "c" \033\377\n# why\n'; echo '</stderr>' >&2; exit 1
+END
+echo 12 >"$work/part/seconds"
+"$scripts/report" -o "$work/result" "$work/part/test" >"$work/report"
+result "the file has what ran, and for how long" "12 part part|1 0 0 one|1 1 0 two" \
+	"$(sed -n '/seconds$/,/ two$/p' "$work/result" | sed '1d; s/ [0-9]* *\([a-z]*\)$/ \1/' |
+		xargs -L 1 | paste -s -d '|')"
+result "its last lines are what was shown" "" \
+	"$(tail -n "$(wc -l <"$work/report")" "$work/result" | diff "$work/report" -)"
+result "JUnit XML: suites, figures, cases, and what XML cannot hold" \
+	'one part 1 0 seed=7 a|two part 2 1 ok 1,not ok 2 b <&> "c" # why' \
+	"$(python3 - "$work/result.xml" <<'END'
+import sys, xml.etree.ElementTree as xml
+
+suites = []
+for s in xml.parse(sys.argv[1]).getroot():
+    cases = []
+    for c in s.iter("testcase"):
+        f = c.find("failure")
+        cases.append(c.get("name") if f is None else " ".join((f.get("message") + f.text).split()))
+    figures = ["%s=%s" % (p.get("name"), p.get("value")) for p in s.iter("property")]
+    heads = [s.get(a) for a in ("name", "package", "tests", "failures")]
+    suites.append(" ".join(heads + figures + [",".join(cases)]))
+print("|".join(suites))
+END
+)"
 echo "1..$n"
 exit $bad
