@@ -1544,10 +1544,64 @@ static u64 secure_us(struct crtm_chip *chip, const struct block *blk)
 	return blk->cmd->typ_us + (((u64)blk->cmd->typ_us_64k * blk->len + 0xffff) >> 16);
 }
 
-/* Does this injected fault strike now? */
+/* Injected faults */
+
+u32 crtm_chip_random(struct crtm_chip *chip)
+{
+	/* The low bits of such a sequence are none too random. */
+	chip->seed = chip->seed * 1664525 + 1013904223;
+	return chip->seed >> 8;
+}
+
 static bool strikes(struct crtm_chip *chip, enum crtm_chip_fault fault)
 {
 	return chip->fault[fault] && !--chip->fault[fault];
+}
+
+static struct crtm_chip_old *old_response(struct crtm_chip *chip, u8 type)
+{
+	u32 i;
+
+	for (i = 0; i < CRTM_CHIP_OLD - 1 && chip->old[i].len; i++)
+		if (chip->old[i].type == type)
+			break;
+	return &chip->old[i];
+}
+
+/* What is wrong with the response to this block, if anything */
+static void spoil_response(struct crtm_chip *chip, const struct block *blk)
+{
+	bool flip = strikes(chip, CRTM_CHIP_F_BITFLIP);
+	bool length = strikes(chip, CRTM_CHIP_F_LENGTH);
+	bool stale = strikes(chip, CRTM_CHIP_F_STALE);
+	struct crtm_chip_volatile *v = &chip->v;
+	struct crtm_chip_old *old;
+	u32 n;
+
+	if (blk->cmd && !v->resp_secret) {
+		old = old_response(chip, blk->cmd->type);
+		if (!old->len && v->resp[0] == RPMC_STATUS_SUCCESS) {
+			old->type = blk->cmd->type;
+			old->len = v->resp_len;
+			memcpy(old->resp, v->resp, v->resp_len);
+		}
+		if (stale) {
+			memcpy(v->resp, old->resp, sizeof(v->resp));
+			v->resp_len = old->len ? old->len : 1;
+		}
+	}
+	if (length) {
+		n = crtm_chip_random(chip);
+		v->resp_len = 1 + n % CRTM_CHIP_RESP_LEN;
+		if (blk->crtm && n & 0x1000) {
+			v->resp[CRTM_RESP_OFF_LENGTH] = 0;
+			v->resp[CRTM_RESP_OFF_LENGTH + 1] ^= 1 + n % 255;
+		} else if (blk->crtm) {
+			v->resp[CRTM_RESP_OFF_LENGTH] ^= 1 + n % 255;
+		}
+	}
+	if (flip)
+		v->resp[v->resp_len - 1] ^= 1;
 }
 
 static enum crtm_chip_result secure_write(struct crtm_chip *chip)
@@ -1555,8 +1609,6 @@ static enum crtm_chip_result secure_write(struct crtm_chip *chip)
 	struct crtm_chip_volatile *v = &chip->v;
 	struct crtm_chip_event *ev = &chip->bus.ev;
 	struct block blk = { .b = chip->bus.in, .n = chip->bus.n };
-	bool stuck = strikes(chip, CRTM_CHIP_F_STUCK);
-	bool flip = strikes(chip, CRTM_CHIP_F_BITFLIP);
 	u8 status;
 
 	blk.cmd = find_command(chip, &blk);
@@ -1593,8 +1645,7 @@ static enum crtm_chip_result secure_write(struct crtm_chip *chip)
 		respond_crtm(chip, &blk);
 	else
 		respond_rpmc(chip, &blk);
-	if (flip)
-		v->resp[v->resp_len - 1] ^= 1;
+	spoil_response(chip, &blk);
 
 	ev->status = status;
 	ev->has_status = true;
@@ -1603,10 +1654,6 @@ static enum crtm_chip_result secure_write(struct crtm_chip *chip)
 	} else if (blk.cmd && blk.cmd->class == CRTM_WR) {
 		fail(chip, blk.crtm && blk.cmd->type == CRTM_ERASE ?
 		     FSR_ERASE_ERROR : FSR_PROGRAM_ERROR, status == CRTM_STATUS_REFUSED);
-	}
-	if (stuck) {
-		v->work = CRTM_CHIP_SECURE;
-		v->busy_until = U64_MAX;
 	}
 out:
 	memzero_explicit(&blk, sizeof(blk));
@@ -1931,6 +1978,10 @@ void crtm_chip_end(struct crtm_chip *chip)
 		return;
 	bus->ev.len = bus->n;
 	bus->ev.result = execute(chip);
+	if (crtm_chip_is_at(&chip->stuck, bus->ev.op) && chip->v.on) {
+		chip->v.work = bus->op == &op1 ? CRTM_CHIP_SECURE : CRTM_CHIP_FIXED;
+		chip->v.busy_until = U64_MAX;
+	}
 	bus->ev.times = 1;
 	bus->ev.poll = bus->op && bus->op->flags & STATUS && bus->ev.has_status &&
 		       bus->n <= 3;

@@ -35,6 +35,7 @@ typedef __u64 u64;
 #define CRTM_CHIP_MAX_SECTORS	4096	/* of ASP_SECTOR_SIZE */
 #define CRTM_CHIP_MAX_DICE	4
 #define CRTM_CHIP_RESP_LEN	136	/* longest response, that of 48 */
+#define CRTM_CHIP_OLD		16	/* command types whose first response is kept */
 #define CRTM_CHIP_NV_HEADER	8192	/* two copies of the record, before the array */
 #define CRTM_CHIP_STATE_LEN	2048	/* enough for crtm_chip_state() */
 #define CRTM_CHIP_LINE_LEN	128	/* enough for crtm_chip_event_text() */
@@ -218,11 +219,19 @@ struct crtm_chip_event {
 	bool poll;
 };
 
-/* Injected faults; each strikes once, at the N-th OP1 block from now. */
+/* Injected faults; each strikes once, at the N-th OP1 block from now, which is carried out. */
 enum crtm_chip_fault {
-	CRTM_CHIP_F_STUCK,	/* carried out, then busy until power-on or RESET# */
 	CRTM_CHIP_F_BITFLIP,	/* one bit of the response's last byte is wrong */
+	CRTM_CHIP_F_LENGTH,	/* the response has another length, and another still says so */
+	CRTM_CHIP_F_STALE,	/* the response is the first one ever to a block of its type */
 	CRTM_CHIP_FAULTS
+};
+
+/* The first response to a block of some type that succeeded */
+struct crtm_chip_old {
+	u8 type;
+	u8 len;			/* 0: there was none yet */
+	u8 resp[CRTM_CHIP_RESP_LEN];
 };
 
 /**
@@ -276,8 +285,11 @@ struct crtm_chip_bus {
  *	never. The chip is then off until crtm_chip_power_on().
  * @cut_before: the same before this assertion
  * @drop: this assertion never arrives
+ * @stuck: after this assertion the chip is busy until power-on or RESET#
  * @nv_steps: steps of non-volatile changes so far
  * @fault: countdown of each fault, 0: none
+ * @seed: of crtm_chip_random()
+ * @old: responses for CRTM_CHIP_F_STALE, never a key
  * @violations: OP1 blocks and whole response reads that came while busy
  * @busy_ignored: other commands ignored because the chip was busy
  * @stale_reads: reads of a response that had been read before
@@ -304,8 +316,11 @@ struct crtm_chip {
 	u32 cut_in;
 	struct crtm_chip_at cut_before;
 	struct crtm_chip_at drop;
+	struct crtm_chip_at stuck;
 	u64 nv_steps;
 	u32 fault[CRTM_CHIP_FAULTS];
+	u32 seed;
+	struct crtm_chip_old old[CRTM_CHIP_OLD];
 	u32 violations;
 	u32 busy_ignored;
 	u32 stale_reads;
@@ -418,6 +433,14 @@ bool crtm_chip_at_dummy(const struct crtm_chip *chip);
  * @chip: the chip
  */
 void crtm_chip_end(struct crtm_chip *chip);
+
+/**
+ * crtm_chip_random() - chance in an injected fault
+ * @chip: the chip
+ *
+ * Return: the next of a sequence that @chip->seed settles; nothing for keys.
+ */
+u32 crtm_chip_random(struct crtm_chip *chip);
 
 /**
  * crtm_chip_locks() - what protects a sector

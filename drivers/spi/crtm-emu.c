@@ -105,6 +105,29 @@ struct emu_pins {
 };
 
 /**
+ * struct emu_wire - what is wrong with the operation under way
+ * @faulty: any of what follows
+ * @garbage: chance is received in place of what the chip says
+ * @left: bytes that the chip still sees; then nobody drives the line
+ * @sent: bytes to the chip so far
+ * @received: bytes from it so far
+ * @flip_out: bit of all that are sent that arrives wrong
+ * @flip_in: bit of all that are received
+ */
+struct emu_wire {
+	bool faulty;
+	bool garbage;
+	u32 left;
+	u32 sent;
+	u32 received;
+	u32 flip_out;
+	u32 flip_in;
+};
+
+#define EMU_NO_BIT	U32_MAX
+#define EMU_NOBODY	0xff	/* on a line that nobody drives */
+
+/**
  * struct emu - a bound chip with its controller
  * @chip: the chip
  * @lock: held over every call on @chip and for the members below
@@ -119,6 +142,11 @@ struct emu_pins {
  * @suspended: it did
  * @eio_before: the controller fails before the bytes went to the chip
  * @eio_after: the controller fails after the bytes went to the chip
+ * @cut_short: the chip sees no more than some of the bytes
+ * @garbage: the controller receives what nobody sent
+ * @flip_out: a bit arrives wrong at the chip
+ * @flip_in: a bit arrives wrong at the controller
+ * @wire: the operation under way
  * @content: binary attribute, the array
  * @sfdp: binary attribute, the SFDP area
  * @trace: binary attribute, the trace as text
@@ -138,6 +166,11 @@ struct emu {
 	bool suspended;
 	struct crtm_chip_at eio_before;
 	struct crtm_chip_at eio_after;
+	struct crtm_chip_at cut_short;
+	struct crtm_chip_at garbage;
+	struct crtm_chip_at flip_out;
+	struct crtm_chip_at flip_in;
+	struct emu_wire wire;
 	struct bin_attribute content;
 	struct bin_attribute sfdp;
 	struct bin_attribute trace;
@@ -193,6 +226,70 @@ static const struct crtm_chip_ops emu_chip_ops = {
 	.random = emu_random,
 };
 
+/* The wire */
+
+/*
+ * An operation of @len bytes begins, of which @out go to the chip and @in come from it
+ * (others are dummies). -EIO: it does not.
+ */
+static int emu_begin(struct emu *emu, u8 op, u32 len, u32 out, u32 in)
+{
+	struct crtm_chip *chip = &emu->chip;
+	struct emu_wire *wire = &emu->wire;
+
+	if (crtm_chip_is_at(&emu->eio_before, op))
+		return -EIO;
+
+	*wire = (struct emu_wire){
+		.left = U32_MAX, .flip_out = EMU_NO_BIT, .flip_in = EMU_NO_BIT,
+	};
+	if (len && crtm_chip_is_at(&emu->cut_short, op))
+		wire->left = crtm_chip_random(chip) % len;
+	if (out && crtm_chip_is_at(&emu->flip_out, op))
+		wire->flip_out = crtm_chip_random(chip) % (8 * out);
+	if (in && crtm_chip_is_at(&emu->flip_in, op))
+		wire->flip_in = crtm_chip_random(chip) % (8 * in);
+	wire->garbage = in && crtm_chip_is_at(&emu->garbage, op);
+	wire->faulty = wire->garbage || wire->left != U32_MAX ||
+		       wire->flip_out != EMU_NO_BIT || wire->flip_in != EMU_NO_BIT;
+	crtm_chip_begin(chip);
+	return 0;
+}
+
+/* As crtm_chip_transfer() */
+static void emu_transfer(struct emu *emu, const u8 *tx, u8 *rx, size_t len)
+{
+	struct emu_wire *wire = &emu->wire;
+	size_t i;
+	u8 out, in;
+
+	if (!wire->faulty) {
+		crtm_chip_transfer(&emu->chip, tx, rx, len);
+		return;
+	}
+	for (i = 0; i < len; i++) {
+		out = tx ? tx[i] : 0;
+		in = EMU_NOBODY;
+		if (tx && wire->sent++ == wire->flip_out / 8)
+			out ^= BIT(wire->flip_out % 8);
+		if (wire->left) {
+			wire->left--;
+			crtm_chip_transfer(&emu->chip, &out, &in, 1);
+		}
+		if (!rx)
+			continue;
+		if (wire->received++ == wire->flip_in / 8)
+			in ^= BIT(wire->flip_in % 8);
+		rx[i] = wire->garbage ? crtm_chip_random(&emu->chip) : in;
+	}
+}
+
+static int emu_end(struct emu *emu, u8 op)
+{
+	crtm_chip_end(&emu->chip);
+	return crtm_chip_is_at(&emu->eio_after, op) ? -EIO : 0;
+}
+
 /* The controllers */
 
 /* A plain controller: takes transfers of any length. */
@@ -200,18 +297,23 @@ static int emu_transfer_one_message(struct spi_controller *ctlr, struct spi_mess
 {
 	struct emu *emu = spi_controller_get_devdata(ctlr);
 	struct spi_transfer *first, *xfer;
+	u32 len = 0, out = 0, in = 0;
 	u8 op = 0;
 
 	first = list_first_entry(&msg->transfers, struct spi_transfer, transfer_list);
 	if (first->tx_buf && first->len)
 		op = *(const u8 *)first->tx_buf;
+	list_for_each_entry(xfer, &msg->transfers, transfer_list) {
+		len += xfer->len;
+		out += xfer->tx_buf ? xfer->len : 0;
+		in += xfer->rx_buf ? xfer->len : 0;
+	}
 
 	mutex_lock(&emu->lock);
-	msg->status = crtm_chip_is_at(&emu->eio_before, op) ? -EIO : 0;
+	msg->status = emu_begin(emu, op, len, out, in);
 	if (!msg->status) {
-		crtm_chip_begin(&emu->chip);
 		list_for_each_entry(xfer, &msg->transfers, transfer_list) {
-			crtm_chip_transfer(&emu->chip, xfer->tx_buf, xfer->rx_buf, xfer->len);
+			emu_transfer(emu, xfer->tx_buf, xfer->rx_buf, xfer->len);
 			msg->actual_length += xfer->len;
 			if (xfer->cs_change && !list_is_last(&xfer->transfer_list,
 							     &msg->transfers)) {
@@ -219,9 +321,7 @@ static int emu_transfer_one_message(struct spi_controller *ctlr, struct spi_mess
 				crtm_chip_begin(&emu->chip);
 			}
 		}
-		crtm_chip_end(&emu->chip);
-		if (crtm_chip_is_at(&emu->eio_after, op))
-			msg->status = -EIO;
+		msg->status = emu_end(emu, op);
 	}
 	mutex_unlock(&emu->lock);
 	spi_finalize_current_message(ctlr);
@@ -237,8 +337,9 @@ static int emu_exec_op(struct spi_mem *mem, const struct spi_mem_op *op)
 {
 	struct emu *emu = spi_controller_get_devdata(mem->spi->controller);
 	u8 addr[sizeof(op->addr.val)];
+	u32 out = 1 + op->addr.nbytes, in = 0;
 	u8 opcode = op->cmd.opcode;
-	int ret = 0;
+	int ret;
 	u8 i;
 
 	if (!op->addr.nbytes && op->data.nbytes > EMU_MAX_NO_ADDR)
@@ -247,24 +348,23 @@ static int emu_exec_op(struct spi_mem *mem, const struct spi_mem_op *op)
 		return -EINVAL;
 	for (i = 0; i < op->addr.nbytes; i++)
 		addr[i] = op->addr.val >> (8 * (op->addr.nbytes - 1 - i));
+	if (op->data.dir == SPI_MEM_DATA_IN)
+		in = op->data.nbytes;
+	else if (op->data.dir == SPI_MEM_DATA_OUT)
+		out += op->data.nbytes;
 
 	mutex_lock(&emu->lock);
-	if (crtm_chip_is_at(&emu->eio_before, opcode)) {
-		ret = -EIO;
-		goto unlock;
+	ret = emu_begin(emu, opcode, out + op->dummy.nbytes + in, out, in);
+	if (!ret) {
+		emu_transfer(emu, &opcode, NULL, 1);
+		emu_transfer(emu, addr, NULL, op->addr.nbytes);
+		emu_transfer(emu, NULL, NULL, op->dummy.nbytes);
+		if (op->data.dir == SPI_MEM_DATA_IN)
+			emu_transfer(emu, NULL, op->data.buf.in, op->data.nbytes);
+		else if (op->data.dir == SPI_MEM_DATA_OUT)
+			emu_transfer(emu, op->data.buf.out, NULL, op->data.nbytes);
+		ret = emu_end(emu, opcode);
 	}
-	crtm_chip_begin(&emu->chip);
-	crtm_chip_transfer(&emu->chip, &opcode, NULL, 1);
-	crtm_chip_transfer(&emu->chip, addr, NULL, op->addr.nbytes);
-	crtm_chip_transfer(&emu->chip, NULL, NULL, op->dummy.nbytes);
-	if (op->data.dir == SPI_MEM_DATA_IN)
-		crtm_chip_transfer(&emu->chip, NULL, op->data.buf.in, op->data.nbytes);
-	else if (op->data.dir == SPI_MEM_DATA_OUT)
-		crtm_chip_transfer(&emu->chip, op->data.buf.out, NULL, op->data.nbytes);
-	crtm_chip_end(&emu->chip);
-	if (crtm_chip_is_at(&emu->eio_after, opcode))
-		ret = -EIO;
-unlock:
 	mutex_unlock(&emu->lock);
 	return ret;
 }
@@ -749,8 +849,9 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr, cha
 static DEVICE_ATTR_RO(state);
 
 static const char * const emu_faults[CRTM_CHIP_FAULTS] = {
-	[CRTM_CHIP_F_STUCK] = "stuck",
 	[CRTM_CHIP_F_BITFLIP] = "bitflip",
+	[CRTM_CHIP_F_LENGTH] = "length",
+	[CRTM_CHIP_F_STALE] = "stale",
 };
 
 /* Those that strike at an assertion with a given opcode */
@@ -760,8 +861,13 @@ static const struct {
 } emu_faults_at[] = {
 	{ "power_cut", offsetof(struct emu, chip.cut_before) },
 	{ "drop", offsetof(struct emu, chip.drop) },
+	{ "stuck", offsetof(struct emu, chip.stuck) },
 	{ "eio_before", offsetof(struct emu, eio_before) },
 	{ "eio_after", offsetof(struct emu, eio_after) },
+	{ "short", offsetof(struct emu, cut_short) },
+	{ "garbage", offsetof(struct emu, garbage) },
+	{ "flip_out", offsetof(struct emu, flip_out) },
+	{ "flip_in", offsetof(struct emu, flip_in) },
 };
 
 static struct crtm_chip_at *emu_fault_at(struct emu *emu, int i)
@@ -849,6 +955,30 @@ unlock:
 }
 static DEVICE_ATTR_RW(fault);
 
+static ssize_t fault_seed_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%u\n", emu->chip.seed);
+}
+
+static ssize_t fault_seed_store(struct device *dev, struct device_attribute *attr,
+				const char *buf, size_t count)
+{
+	struct emu *emu = dev_get_drvdata(dev);
+	u32 seed;
+	int ret;
+
+	ret = kstrtou32(buf, 0, &seed);
+	if (ret)
+		return ret;
+	mutex_lock(&emu->lock);
+	emu->chip.seed = seed;
+	mutex_unlock(&emu->lock);
+	return count;
+}
+static DEVICE_ATTR_RW(fault_seed);
+
 static struct attribute *emu_attrs[] = {
 	&dev_attr_id.attr,
 	&dev_attr_power_cycle.attr,
@@ -858,6 +988,7 @@ static struct attribute *emu_attrs[] = {
 	&dev_attr_opcodes.attr,
 	&dev_attr_state.attr,
 	&dev_attr_fault.attr,
+	&dev_attr_fault_seed.attr,
 	NULL
 };
 ATTRIBUTE_GROUPS(emu);

@@ -226,7 +226,7 @@ static void injected_faults(void **state)
 	assert_memory_equal(h->resp + 17, mac, 31);
 	assert_int_equal(h->resp[48] ^ mac[31], 1);
 
-	h->u->chip.fault[CRTM_CHIP_F_STUCK] = 1;
+	h->u->chip.stuck = (struct crtm_chip_at){ .count = 1, .op = OP1 };
 	crtm_user_op(h->u, h->blk, h->n, NULL, 0);
 	h->u->now_us += 1000000000;
 	crtm_user_op(h->u, (const u8 *)"\x96", 2, &status, 1);
