@@ -12,6 +12,7 @@
  * outlives unbinding, and with nv_phys= the machine.
  */
 #include <crypto/hash.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/gpio/driver.h>
 #include <linux/gpio/machine.h>
@@ -40,6 +41,7 @@
 #define EMU_MAX_NO_ADDR		8	/* data bytes without address, ctrl `mem` */
 #define EMU_GPIO_BUS		100	/* first bus number, ctrl `gpio` */
 #define EMU_MAX_TRACE		1000000
+#define EMU_PAUSE_MS		100
 
 static char *chips = "mt25qu128-authenta";
 module_param(chips, charp, 0444);
@@ -140,6 +142,7 @@ struct emu_wire {
  * @sha256: SHA-256 of the kernel's crypto
  * @off_in_suspend: the chip loses power in system suspend
  * @suspended: it did
+ * @pause: the controller is late
  * @eio_before: the controller fails before the bytes went to the chip
  * @eio_after: the controller fails after the bytes went to the chip
  * @cut_short: the chip sees no more than some of the bytes
@@ -164,6 +167,7 @@ struct emu {
 	struct crypto_shash *sha256;
 	bool off_in_suspend;
 	bool suspended;
+	struct crtm_chip_at pause;
 	struct crtm_chip_at eio_before;
 	struct crtm_chip_at eio_after;
 	struct crtm_chip_at cut_short;
@@ -237,6 +241,12 @@ static int emu_begin(struct emu *emu, u8 op, u32 len, u32 out, u32 in)
 	struct crtm_chip *chip = &emu->chip;
 	struct emu_wire *wire = &emu->wire;
 
+	if (crtm_chip_is_at(&emu->pause, op)) {
+		/* Who is to do something meanwhile looks at the attributes. */
+		mutex_unlock(&emu->lock);
+		msleep(EMU_PAUSE_MS);
+		mutex_lock(&emu->lock);
+	}
 	if (crtm_chip_is_at(&emu->eio_before, op))
 		return -EIO;
 
@@ -862,6 +872,7 @@ static const struct {
 	{ "power_cut", offsetof(struct emu, chip.cut_before) },
 	{ "drop", offsetof(struct emu, chip.drop) },
 	{ "stuck", offsetof(struct emu, chip.stuck) },
+	{ "pause", offsetof(struct emu, pause) },
 	{ "eio_before", offsetof(struct emu, eio_before) },
 	{ "eio_after", offsetof(struct emu, eio_after) },
 	{ "short", offsetof(struct emu, cut_short) },
