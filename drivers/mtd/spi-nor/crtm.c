@@ -401,9 +401,16 @@ int spi_nor_crtm_exchange(struct spi_nor *nor, struct crtm_xfer *xfer)
 
 	/* The SPI core allocates; reclaim could want to write to this flash. */
 	noio = memalloc_noio_save();
-	xfer->sent = true;
-	xfer->result = spi_nor_crtm_run(nor, xfer);
+	/* The core lets go of a chip that erases still where the controller failed it. */
+	if (spi_nor_crtm_wait(nor, crtm_busy, 0, SPI_NOR_CRTM_BUSY_MS * 1000)) {
+		ret = -EBUSY;
+	} else {
+		xfer->sent = true;
+		xfer->result = spi_nor_crtm_run(nor, xfer);
+	}
 	memalloc_noio_restore(noio);
+	if (ret)
+		goto unlock;
 
 	if (xfer->result >= 0) {
 		xfer->out_len = xfer->result;

@@ -25,7 +25,7 @@
  *               buffer is too small
  *   E2BIG, EFAULT, ENOMEM  as copy_struct_from_user()
  *   EINTR       a signal before the first byte
- *   EBUSY, EIO  an earlier block timed out or failed, and the chip was not seen
+ *   EBUSY, EIO  something before it timed out or failed, and the chip was not seen
  *               ready since; of MTD_ASP_* EIO also if the chip could not be read
  *   ENODEV      the device is gone
  *

@@ -100,10 +100,13 @@ static void one_block(struct __test_metadata *_metadata, int chip, int fd,
 	ASSERT_EQ(0, o.result) TH_LOG("%s", cmd->name);
 
 	n = wire(chip, a, ARRAY_SIZE(a));
-	ASSERT_LT(0, n);
-	EXPECT_EQ(RPMC_OP1_DEFAULT, a[0].op) TH_LOG("%s", cmd->name);
-	EXPECT_EQ(len, a[0].len) TH_LOG("%s", cmd->name);
-	for (i = 1; i < n; i++) {
+	ASSERT_LT(1, n);
+	/* Is it ready? Then the block. */
+	EXPECT_EQ(RPMC_OP2_DEFAULT, a[0].op) TH_LOG("%s", cmd->name);
+	EXPECT_EQ(OPCODE_LEN + DUMMY_LEN + 1, a[0].len);
+	EXPECT_EQ(RPMC_OP1_DEFAULT, a[1].op) TH_LOG("%s", cmd->name);
+	EXPECT_EQ(len, a[1].len) TH_LOG("%s", cmd->name);
+	for (i = 2; i < n; i++) {
 		switch (a[i].op) {
 		case RPMC_OP2_DEFAULT:
 			if (a[i].len == OPCODE_LEN + DUMMY_LEN + 1)

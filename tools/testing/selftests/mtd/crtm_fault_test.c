@@ -85,7 +85,10 @@ static size_t get_info(uint8_t *block)
 	EXPECT_EQ(0, memcmp(_data, _back, SECTOR));				\
 } while (0)
 
-/* The controller fails before, at, and after the block, and in reading the response. */
+/*
+ * The controller fails at the block, after it, and in reading the response; before the
+ * block nothing is sent.
+ */
 TEST_F(fault, controller)
 {
 	static const struct {
@@ -94,10 +97,10 @@ TEST_F(fault, controller)
 	} cases[] = {
 		{ "eio_before 1 9b", 0 },
 		{ "eio_after 1 9b", 1 },
-		{ "eio_before 1 96", 1 },
-		{ "eio_after 1 96", 1 },
 		{ "eio_before 2 96", 1 },
 		{ "eio_after 2 96", 1 },
+		{ "eio_before 3 96", 1 },
+		{ "eio_after 3 96", 1 },
 	};
 	unsigned long requests[] = { RD_CRTM_CMD, WR_CRTM_CMD };
 	unsigned int i, d;
@@ -117,6 +120,14 @@ TEST_F(fault, controller)
 			EXPECT_EQ(cases[i].blocks + 1, emu_opcode(self->chip, RPMC_OP1_DEFAULT))
 				TH_LOG("%s", cases[i].fault);
 		}
+		len = get_info(self->block);
+		emu_clear(self->chip);
+		ASSERT_EQ(0, emu_set(self->chip, "fault", "eio_after 1 96"));
+		self->o = exchange(self->fd, requests[d], self->block, len);
+		EXPECT_EQ(-EBUSY, self->o.ret);
+		EXPECT_EQ(0, self->o.sent);
+		EXPECT_EQ(0, emu_opcode(self->chip, RPMC_OP1_DEFAULT));
+		EXPECT_WELL();
 	}
 }
 
@@ -229,6 +240,42 @@ TEST_F_TIMEOUT(fault, late, 60)
 	EXPECT_EQ(0, emu_state(self->chip, "violations"));
 	EXPECT_EQ(0, emu_state(self->chip, "busy_ignored"));
 	EXPECT_EQ(1, emu_opcode(self->chip, RPMC_OP1_DEFAULT));
+	ASSERT_EQ(0, emu_set(self->chip, "time_scale", "0"));
+	EXPECT_WELL();
+}
+
+/* The controller failed in an erase, which goes on: a block waits for that. */
+TEST_F_TIMEOUT(fault, erase_goes_on, 60)
+{
+	struct erase_info_user erase = { .start = 7 << 20, .length = SECTOR };
+
+	ASSERT_EQ(0, emu_set(self->chip, "time_scale", "600"));
+	ASSERT_EQ(0, emu_set(self->chip, "fault", "eio_after 1 05"));
+	EXPECT_EQ(-1, ioctl(self->fd, MEMERASE, &erase));
+	EXPECT_EQ(EIO, errno);
+	SEND(RD_CRTM_CMD, get_info(self->block));
+	EXPECT_EQ(RPMC_STATUS_SUCCESS, self->o.status);
+	EXPECT_EQ(0, memcmp(self->block + CRTM_INFO_OFF_NONCE,
+			    self->o.out + CRTM_RESP_OFF_PAYLOAD, CRTM_INFO_NONCE_LEN));
+	EXPECT_EQ(0, emu_state(self->chip, "violations"));
+	ASSERT_EQ(0, emu_set(self->chip, "time_scale", "0"));
+	EXPECT_WELL();
+}
+
+/* The same, and it takes too long: nothing is sent. */
+TEST_F_TIMEOUT(fault, erase_goes_on_and_on, 60)
+{
+	struct erase_info_user erase = { .start = 7 << 20, .length = SECTOR };
+
+	ASSERT_EQ(0, emu_set(self->chip, "time_scale", "6000"));
+	ASSERT_EQ(0, emu_set(self->chip, "fault", "eio_after 1 05"));
+	EXPECT_EQ(-1, ioctl(self->fd, MEMERASE, &erase));
+	self->o = exchange(self->fd, RD_CRTM_CMD, self->block, get_info(self->block));
+	EXPECT_EQ(-EBUSY, self->o.ret);
+	EXPECT_EQ(0, self->o.sent);
+	EXPECT_EQ(0, emu_opcode(self->chip, RPMC_OP1_DEFAULT));
+	EXPECT_EQ(0, emu_state(self->chip, "violations"));
+	ASSERT_EQ(0, emu_set(self->chip, "reset_pin", "1"));
 	ASSERT_EQ(0, emu_set(self->chip, "time_scale", "0"));
 	EXPECT_WELL();
 }
