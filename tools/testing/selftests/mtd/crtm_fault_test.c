@@ -303,6 +303,27 @@ TEST_F(fault, dropped)
 	EXPECT_WELL();
 }
 
+/* Nor, without any key, the answer to another nonce. */
+TEST_F(fault, dropped_unsigned)
+{
+	static const uint8_t nonces[2][CRTM_MEASURE_NONCE_LEN] = { "one", "two" };
+	size_t len;
+
+	ASSERT_EQ(0, emu_set(self->chip, "power_cycle", "1"));
+	SEND(RD_CRTM_CMD, block_get_info(0, nonces[0], self->block));
+	len = block_get_info(0, nonces[1], self->block);
+	ASSERT_EQ(0, emu_set(self->chip, "fault", "drop"));
+	self->o = exchange(self->fd, RD_CRTM_CMD, self->block, len);
+	EXPECT_UNKNOWN(-EIO);
+
+	SEND(RD_CRTM_CMD, block_measure(0, nonces[0], 0, 4096, self->block));
+	len = block_measure(0, nonces[0], 4096, 4096, self->block);
+	ASSERT_EQ(0, emu_set(self->chip, "fault", "drop"));
+	self->o = exchange(self->fd, RD_CRTM_CMD, self->block, len);
+	EXPECT_UNKNOWN(-EIO);
+	EXPECT_WELL();
+}
+
 /* Nor is that of one of the same type; the same block may well be sent twice. */
 TEST_F(fault, dropped_same_type)
 {
