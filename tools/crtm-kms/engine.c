@@ -577,7 +577,7 @@ static bool not_signed(const struct step *s)
 static void problem(struct ctx *c, const struct step *s)
 {
 	const char *name = crtm_name(s->block[RPMC_OFF_TYPE]);
-	char text[160];
+	char text[CRTM_STATUS_TEXT];
 
 	/* The steps behind a refused one say nothing. */
 	if (!strcmp(s->error, "STOPPED"))

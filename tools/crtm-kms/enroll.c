@@ -312,7 +312,7 @@ static void drop_keys(struct kms *kms, int64_t device)
 
 static void status_word(char *buf, size_t size, uint8_t type, int status)
 {
-	char text[160];
+	char text[CRTM_STATUS_TEXT];
 
 	if (status == RPMC_STATUS_SUCCESS)
 		snprintf(buf, size, "ok");

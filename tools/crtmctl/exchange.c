@@ -116,7 +116,7 @@ int exchange(struct ctl *ctl, bool write, const void *block, size_t len, const c
 	     bool accept_refusal, struct exchange *x)
 {
 	uint8_t type = ((const uint8_t *)block)[RPMC_OFF_TYPE];
-	char text[160];
+	char text[CRTM_STATUS_TEXT];
 
 	memset(x, 0, sizeof(*x));
 	x->outcome = CRTM_UNSENT;

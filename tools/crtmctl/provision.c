@@ -294,7 +294,7 @@ static void step_text(const struct step *step, const char *accepted, char buf[32
 
 static void print_table(const struct plan *plan)
 {
-	char key[32], hmac[32], counter[32], number[16], text[160];
+	char key[32], hmac[32], counter[32], number[16], text[CRTM_STATUS_TEXT];
 	const struct slot *slot;
 	const char *colour;
 	unsigned int i;

@@ -98,7 +98,7 @@ static json_object *slots_json(const struct slot *slots, unsigned int first, uns
 static void slots_text(const struct slot *slots, unsigned int first, unsigned int last,
 		       const struct crtm_state *state, bool known)
 {
-	char text[160];
+	char text[CRTM_STATUS_TEXT];
 	unsigned int i;
 
 	printf("%sslot  root key  counter%s\n", paint(stdout, BOLD), plain(stdout));

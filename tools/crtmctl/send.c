@@ -118,7 +118,7 @@ static json_object *block_json(size_t number, const struct block *block,
 {
 	enum crtm_outcome outcome = crtm_entry_outcome(entry);
 	json_object *obj = json_object_new_object();
-	char text[160];
+	char text[CRTM_STATUS_TEXT];
 
 	json_add_int(obj, "block", number);
 	if (block->len > RPMC_OFF_TYPE) {
@@ -147,7 +147,7 @@ static void block_text(size_t number, const struct block *block,
 	const uint8_t *out = (const uint8_t *)(uintptr_t)entry->out;
 	uint8_t type = block->len > RPMC_OFF_TYPE ? block->data[RPMC_OFF_TYPE] : 0;
 	enum colour colour = outcome == CRTM_ACCEPTED ? GREEN : RED;
-	char text[160];
+	char text[CRTM_STATUS_TEXT];
 	uint32_t i;
 
 	printf("%5zu  %02x %-22s %s%-8s%s", number, type,

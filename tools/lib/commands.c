@@ -124,8 +124,12 @@ int crtm_block_problem(const struct mtd_crtm_info *info, bool write, const void 
 	const uint8_t *b = block;
 	unsigned int i;
 
-	if (len < RPMC_HDR_LEN) {
+	if (len <= RPMC_OFF_TYPE) {
 		*why = "it is shorter than a header";
+		return -EMSGSIZE;
+	}
+	if (len > info->max_block) {
+		*why = "it is longer than any command of the chip";
 		return -EMSGSIZE;
 	}
 	cmd = crtm_command(b[RPMC_OFF_TYPE]);

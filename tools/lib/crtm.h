@@ -387,11 +387,13 @@ const char *crtm_errno_name(int err);
  */
 const char *crtm_errno_text(int err);
 
+#define CRTM_STATUS_TEXT	256	/* bytes that hold every crtm_status_text() */
+
 /**
  * crtm_status_text() - extended status byte to words
  * @type: type of the command that it answers
  * @status: the status byte
- * @buf: filled; 160 bytes hold every status
+ * @buf: filled; CRTM_STATUS_TEXT bytes hold every status
  * @size: of @buf
  *
  * Return: @buf.

@@ -306,7 +306,7 @@ static void test_builders(void **state)
 static void test_texts(void **state)
 {
 	unsigned int status, type;
-	char text[160], tiny[8];
+	char text[CRTM_STATUS_TEXT], more[2 * CRTM_STATUS_TEXT], tiny[8];
 
 	(void)state;
 	for (type = 0; type < 256; type++) {
@@ -314,6 +314,8 @@ static void test_texts(void **state)
 			memset(text, 'x', sizeof(text));
 			assert_ptr_equal(crtm_status_text(type, status, text, sizeof(text)), text);
 			assert_true(strlen(text) > 2);
+			crtm_status_text(type, status, more, sizeof(more));
+			assert_string_equal(text, more);
 		}
 	}
 	assert_string_equal(crtm_status_text(CRTM_MEASURE, 0x80, text, sizeof(text)), "success");
@@ -337,6 +339,7 @@ static void fill_info(struct mtd_crtm_info *info)
 	memset(info, 0, sizeof(*info));
 	info->op1 = 0x9b;
 	info->slots = 4;
+	info->max_block = 300;
 	info->max_hold_ms = 2000;
 	info->chip_size = 16 << 20;
 	info->node_offset = 1 << 20;
@@ -402,7 +405,13 @@ static void test_problems(void **state)
 		{ 0, true, 45, { 0x9b, 0x43, 0, 0 }, 0x1000ff, 0 },
 		{ 0, true, 300, { 0x9b, 0x43, 0, 0 }, 0x100000, 0 },
 		{ -EMSGSIZE, true, 0, { 0 }, 0, 0 },
+		{ -EMSGSIZE, true, 1, { 0x9b, 0x47, 0, 0 }, 0, 0 },
 		{ -EMSGSIZE, true, 3, { 0x9b, 0x47, 0, 0 }, 0, 0 },
+		/* In the kernel's order: longer than any block, type, class, length */
+		{ -EMSGSIZE, true, 301, { 0x9b, 0x04, 0, 0 }, 0, 0 },
+		{ -EPERM, true, 2, { 0x9b, 0x04, 0, 0 }, 0, 0 },
+		{ -EPERM, true, 3, { 0x9c, 0x47, 0, 0 }, 0, 0 },
+		{ -EPERM, false, 3, { 0x9b, 0x47, 0, 0 }, 0, 0 },
 		{ -EPERM, true, 64, { 0x9c, 0x00, 0, 0 }, 0, 0 },
 		{ -EPERM, true, 64, { 0x9b, 0x04, 0, 0 }, 0, 0 },
 		/* In the table, not in this chip. */
