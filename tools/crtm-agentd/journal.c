@@ -2,6 +2,7 @@
 /*
  * The journal: why a block reaches the chip at most once.
  */
+#include <ctype.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -167,6 +168,26 @@ static void chain_next(uint8_t chain[CHAIN_LEN], const uint8_t *record, size_t l
 	SHA256(buf, CHAIN_LEN + len, chain);
 }
 
+/* The forms that the server takes; any other one would be in the way of all that follow. */
+static bool can_be_reported(const struct outcome *o)
+{
+	const char *error = o->error;
+	size_t i;
+
+	switch (o->kind) {
+	case OUTCOME_ANSWERED:
+		return o->len;
+	case OUTCOME_UNKNOWN:
+	case OUTCOME_UNSENT:
+		for (i = 0; i < sizeof(o->error) && error[i]; i++)
+			if (!isupper((unsigned char)error[i]) && !isdigit((unsigned char)error[i]))
+				return false;
+		return i < sizeof(o->error);
+	default:
+		return false;
+	}
+}
+
 static bool load_record(struct journal *j, const uint8_t *payload, size_t len)
 {
 	struct record rec;
@@ -202,10 +223,7 @@ static bool load_record(struct journal *j, const uint8_t *payload, size_t len)
 		memcpy(o.error, ro.error, sizeof(o.error));
 		o.len = len - sizeof(ro);
 		memcpy(o.response, payload + sizeof(ro), o.len);
-		if (o.kind < OUTCOME_ANSWERED || o.kind > OUTCOME_UNSENT ||
-		    o.error[sizeof(o.error) - 1])
-			return false;
-		return apply_outcome(j, job, &o);
+		return can_be_reported(&o) && apply_outcome(j, job, &o);
 	}
 	case RECORD_DONE: {
 		struct record_done rd;

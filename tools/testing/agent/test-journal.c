@@ -382,6 +382,31 @@ static void test_doubt(void **state)
 	journal_close(j);
 }
 
+/* Intact, but nothing that the server would take: never to be reported, or it blocks the rest. */
+static void test_senseless(void **state)
+{
+	static const char * const errors[] = { "\x1b[2J", "no name", "\xff", "\"" };
+	struct outcome answered = { .step = 0, .kind = OUTCOME_ANSWERED }, o;
+	const struct outcome *outcomes;
+	struct journal *j;
+	int64_t job;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i <= sizeof(errors) / sizeof(errors[0]); i++) {
+		j = open_ok();
+		o = answered;
+		if (i)
+			outcome_error(&o, 0, OUTCOME_UNKNOWN, errors[i - 1]);
+		assert_int_equal(journal_outcomes(j, 1, &o, 1), 0);
+		j = reopen(j);
+		assert_true(journal_in_doubt(j));
+		assert_int_equal(journal_pending(j, &job, &outcomes), 0);
+		journal_close(j);
+		scratch_empty(state);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, scratch_empty)
 
 int main(void)
@@ -400,6 +425,7 @@ int main(void)
 		TEST(test_random_damage),
 		TEST(test_torn_tail),
 		TEST(test_doubt),
+		TEST(test_senseless),
 	};
 
 	return cmocka_run_group_tests_name("journal", tests, scratch_setup, scratch_teardown);
