@@ -49,6 +49,8 @@ help:
 ##                           alone as make check-PART: scripts/check -h lists them
 ##   make check-report       what the parts that were run have found, with the matrix of kernels
 ##   make kunit              of those the driver's arithmetic and sequences, in a user-mode kernel
+##   make fuzz               libFuzzer on what takes hostile input; TIME=SECONDS for each target,
+##                           SEED=N, TARGETS="ioctl chip ..."
 ##
 demo: tools modules
 	@scripts/demo "$(KVER)"
@@ -87,6 +89,11 @@ docs: setup
 ##
 setup:
 	@scripts/setup
+
+fuzz: setup commands
+	@$(MAKE) -s --no-print-directory -C tools/testing/fuzz fuzz $(HOST_VARS) \
+		$(if $(TIME),TIME=$(TIME)) $(if $(SEED),SEED=$(SEED)) \
+		$(if $(TARGETS),TARGETS="$(TARGETS)")
 
 modules: setup
 	@scripts/fetch "$(KVER)" $(ARCH)
@@ -138,5 +145,5 @@ distclean: clean
 ##   CRTM_COMMANDS=FILE      a header with another command set
 ##   CRTM_CACHE=FOLDER       the cache, default ~/.cache/mtd-crtm
 
-.PHONY: series help demo check kunit docs setup modules modules_install modules_uninstall \
+.PHONY: series help demo check fuzz kunit docs setup modules modules_install modules_uninstall \
 	dkms check-dkms tools commands guest clean distclean
