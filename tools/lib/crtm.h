@@ -387,7 +387,7 @@ const char *crtm_errno_name(int err);
  */
 const char *crtm_errno_text(int err);
 
-#define CRTM_STATUS_TEXT	256	/* bytes that hold every crtm_status_text() */
+#define CRTM_STATUS_TEXT	224	/* bytes that hold every crtm_status_text() */
 
 /**
  * crtm_status_text() - extended status byte to words
