@@ -110,6 +110,13 @@ gnu_arch()
 	esac
 }
 
+# guest_result CONSOLE: the exit code that the guest has put on its console, if it has. The kernel
+# may write on in the same line.
+guest_result()
+{
+	tr -d '\r' <"$1" | sed -nE 's/^@@GUEST-RESULT ([0-9]+).*/\1/p' | tail -n 1
+}
+
 # One process at a time works on the cache; the lock goes with the process.
 lock_cache()
 {

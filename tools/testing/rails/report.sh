@@ -52,6 +52,19 @@ counts "a guest that died" "1 1 0" 127 '1..1\nok 1 a\n'
 counts "killed by a signal" "1 1 0" 139 '1..1\nok 1 a\n'
 counts "bail out" "1 2 0" 255 '1..1\nok 1 a\nBail out! no more\n'
 
+# in_guest TEXT RESULT CONSOLE
+in_guest()
+{
+	printf '%b' "$3" >"$work/console"
+	# shellcheck disable=SC2016 # for that shell
+	result "a guest's console: $1" "$2" \
+		"$(bash -c '. "$0"; guest_result "$1"' "$scripts/lib.sh" "$work/console")"
+}
+
+in_guest "a result" 3 '[    1.0] x\r\n@@GUEST-RESULT 3\r\n[    2.0] reboot: Restarting\r\n'
+in_guest "the kernel in the same line" 1 '@@GUEST-RESULT 1[   29.912244] reboot: Restarting\n'
+in_guest "none" "" '[    1.0] reboot: Restarting\n'
+
 # diagnosis TEXT LINES STREAM
 diagnosis()
 {
