@@ -47,12 +47,20 @@ check_kernels()
 	awk '$1 == "check" { $1 = ""; print }' "$TREE/scripts/kernels" | xargs -n 1
 }
 
-# check_kver KVER: stop unless scripts/kernels has that kernel
+# check_kver KVER: stop unless scripts/kernels has that kernel; of KVER-KIND, unless there is
+# such a kind of a kernel with debugging too
 check_kver()
 {
-	kernel_versions | grep -qxF -e "$1" && return
-	"$TREE/scripts/check-kernel" "$1" || exit
-	die "no kernel '$1' in scripts/kernels (there are: $(kernel_versions | xargs))"
+	local kver=${1%-*}
+
+	if ! kernel_versions | grep -qxF -e "$kver"; then
+		"$TREE/scripts/check-kernel" "$1" || exit
+		die "no kernel '$1' in scripts/kernels (there are: $(kernel_versions | xargs))"
+	fi
+	case $1 in
+	*-kasan|*-kcsan) ;;
+	*-*)	die "no kind of kernel '${1##*-}' in scripts/debug.d (there are: kasan kcsan)" ;;
+	esac
 }
 
 # series_id FOLDER: the same for the same patches, whoever signs them and when
@@ -71,10 +79,16 @@ check_arch()
 	esac
 }
 
-# kernel_dir KVER [ARCH]: where scripts/fetch puts that kernel (default: $ARCH)
+# kernel_dir KVER [ARCH]: where scripts/fetch puts that kernel, and scripts/debug-kernel KVER-KIND
+# (default: $ARCH)
 kernel_dir()
 {
-	echo "$CACHE/kernel/$1/${2:-${ARCH:-${ARCHES%% *}}}"
+	local arch=${2:-${ARCH:-${ARCHES%% *}}}
+
+	case $1 in
+	*-*)	echo "$BUILD/$1-$arch" ;;
+	*)	echo "$CACHE/kernel/$1/$arch" ;;
+	esac
 }
 
 # kbuild KVER ARCH FOLDER ARGUMENT...: make with that kernel's headers and compiler, for what lies
