@@ -90,3 +90,16 @@ used()
 {
 	cat "/sys/module/$(echo "$1" | tr - _)/refcnt"
 }
+
+# remove_all: what load_all brought, which nothing holds
+remove_all()
+{
+	check "remove the chips" rmmod spi-crtm-emu
+	check_equal "nobody uses spi-nor" 0 "$(used spi-nor)"
+	check "remove spi-nor" rmmod spi-nor
+	check "remove mtdblock" rmmod mtdblock
+	for m in mtd_blkdevs ofpart cmdlinepart; do
+		rmmod $m 2>/dev/null
+	done
+	check "remove mtd" rmmod mtd
+}
