@@ -5,36 +5,19 @@
  * operation fails.
  */
 #include <kunit/test.h>
-#include <linux/console.h>
 #include <linux/mtd/asp-ops.h>
-#include <linux/mtd/crtm-commands.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
 #include <uapi/mtd/mtd-security.h>
 
 #include "../crtm.h"
 #include "../lifetime.h"
-#include "rig.h"
+#include "four.h"
 
-#define N		4	/* sectors */
-#define ALL		0xf	/* a bit each */
-#define SECTOR		ASP_SECTOR_SIZE
-#define REGIONS		0x6	/* the sectors of the two regions */
-
-/* Status register: block protection of 0, 1, 2, 4 sectors at the top or the bottom */
-#define SR_BP(n)	((n) << 2)
-#define SR_TB		0x20
 static const u8 all_sr[] = {
 	SR_BP(0), SR_BP(1), SR_BP(2), SR_BP(3),
 	SR_TB | SR_BP(0), SR_TB | SR_BP(1), SR_TB | SR_BP(2), SR_TB | SR_BP(3),
 };
-
-/* Lock bits of a sector, as a number has them */
-#define CODE_BITS	3
-#define CODES		BIT(CODE_BITS * N)
-#define CODE_NV		4
-
-static const u8 password[ASP_PASSWORD_LEN] = { 0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe };
 
 /* What must hold after each SPI operation */
 static struct {
@@ -43,26 +26,16 @@ static struct {
 	u32 broken;	/* the first operation after which it did not, 0: none */
 } watch;
 
-static u8 locked_sectors(struct rig *rig, u8 by)
-{
-	u8 i, bits = 0;
-
-	for (i = 0; i < N; i++)
-		if (crtm_chip_locks(&rig->chip, i) & by)
-			bits |= BIT(i);
-	return bits;
-}
-
 static void look(struct rig *rig)
 {
 	const struct crtm_chip *chip = &rig->chip;
 	bool ok;
 
-	ok = !(watch.sectors & ~locked_sectors(rig, ASP_S_LOCKED)) &&
-	     !(watch.nv & ~locked_sectors(rig, ASP_S_NON_VOLATILE)) &&
+	ok = !(watch.sectors & ~four_locked(rig, ASP_S_LOCKED)) &&
+	     !(watch.nv & ~four_locked(rig, ASP_S_NON_VOLATILE)) &&
 	     /* Whoever knows the password can unlock it. */
 	     (chip->nv.aspr & ASP_ASPR_PASSWORD ||
-	      !memcmp(chip->nv.password, password, sizeof(password)));
+	      !memcmp(chip->nv.password, four_password, sizeof(four_password)));
 	if (!ok && !watch.broken)
 		watch.broken = rig->ops;
 }
@@ -70,116 +43,10 @@ static void look(struct rig *rig)
 static void watch_start(struct rig *rig, u8 sectors)
 {
 	watch.sectors = sectors;
-	watch.nv = locked_sectors(rig, ASP_S_NON_VOLATILE);
+	watch.nv = four_locked(rig, ASP_S_NON_VOLATILE);
 	watch.broken = 0;
 	rig->look = look;
 	rig_start(rig);
-}
-
-/*
- * A chip of four sectors, as an Authenta part with two regions or an ordinary MT25Q. The
- * table entry of the former says 16 MiB: that is what the driver sees until it is bound;
- * addresses wrap.
- */
-static struct rig *small(struct kunit *test, bool authenta)
-{
-	struct rig *rig = rig_new(test, "mt25qu-mini");
-	const __le32 density = cpu_to_le32(SZ_16M * 8 - 1);
-	u64 size = (u64)N * SECTOR;
-
-	if (authenta) {
-		memcpy(rig->chip.sfdp + 0x44, &density, sizeof(density));
-		rig->chip.nv.regions = 2;
-		rig->chip.nv.region[0] = (struct crtm_chip_region) { 1 * SECTOR, SECTOR };
-		rig->chip.nv.region[1] = (struct crtm_chip_region) { 2 * SECTOR, SECTOR };
-	} else {
-		memcpy(rig->chip.id + 3, "\x10\x44\x00", 3);
-		/* Its last table is the marker. */
-		memset(rig->chip.sfdp + rig->chip.sfdp_len - CRTM_MARKER_LEN, 0, CRTM_MARKER_LEN);
-	}
-	rig_bind(rig, RIG_PROPERTY);
-	KUNIT_ASSERT_NOT_NULL(test, rig_asp(rig));
-	KUNIT_ASSERT_EQ(test, !!rig->nor->params->crtm, authenta);
-
-	rig_asp(rig)->n_sectors = N;
-	rig->nor->params->size = size;
-	rig->mtd->size = size;
-
-	return rig;
-}
-
-static void set_state(struct rig *rig, u32 code, u8 sr, bool frozen)
-{
-	struct crtm_chip *chip = &rig->chip;
-	u8 i;
-
-	chip->nv.nvlb[0] = 0;
-	for (i = 0; i < N; i++, code >>= CODE_BITS) {
-		chip->v.vlb[i] = code & (ASP_VLB_LOCK | ASP_VLB_DOWN);
-		if (code & CODE_NV)
-			chip->nv.nvlb[0] |= BIT(i);
-	}
-	chip->v.frozen = frozen;
-	chip->nv.sr = sr;
-}
-
-/* What an operation may change, to compare */
-struct state {
-	u8 locks[N];
-	u8 sr;
-	u16 aspr;
-	u8 pmr;
-	u8 password[ASP_PASSWORD_LEN];
-	bool frozen;
-};
-
-static struct state get_state(struct rig *rig)
-{
-	const struct crtm_chip *chip = &rig->chip;
-	struct state s = {
-		.sr = chip->nv.sr,
-		.aspr = chip->nv.aspr,
-		.pmr = chip->nv.pmr,
-		.frozen = chip->v.frozen,
-	};
-	u8 i;
-
-	memcpy(s.password, chip->nv.password, sizeof(s.password));
-	for (i = 0; i < N; i++)
-		s.locks[i] = crtm_chip_locks(chip, i);
-	return s;
-}
-
-static bool same(const struct state *a, const struct state *b)
-{
-	return !memcmp(a->locks, b->locks, sizeof(a->locks)) && a->sr == b->sr &&
-	       a->aspr == b->aspr && a->pmr == b->pmr && a->frozen == b->frozen &&
-	       !memcmp(a->password, b->password, sizeof(a->password));
-}
-
-/* Is the cached map right? NULL: it is */
-static const char *known(struct rig *rig)
-{
-	u8 i;
-
-	for (i = 0; i < N; i++)
-		if (rig_asp(rig)->map[i] != crtm_chip_locks(&rig->chip, i))
-			return "the cached map is wrong";
-	return NULL;
-}
-
-/* What must hold after each call: the next write works, and the cache is right. */
-static const char *clean(struct rig *rig, bool cached)
-{
-	const struct crtm_chip *chip = &rig->chip;
-	u8 i;
-
-	if (chip->v.wel)
-		return "write enable left set";
-	for (i = 0; i < ARRAY_SIZE(chip->v.fsr); i++)
-		if (chip->v.fsr[i])
-			return "error left in the flag status register";
-	return cached ? known(rig) : NULL;
 }
 
 /* Try to program and erase a sector. Return: 0: both failed, 1: both were done. */
@@ -193,11 +60,11 @@ static int writable(struct rig *rig, u8 sector)
 
 	*p = 0xff;
 	ret = mtd_write(rig->mtd, erase.addr, 1, &done, &byte);
-	if (clean(rig, false) || done != (ret ? 0 : 1) || (ret && ret != -EIO) ||
+	if (four_clean(rig, false) || done != (ret ? 0 : 1) || (ret && ret != -EIO) ||
 	    *p != (ret ? 0xff : byte))
 		return -EINVAL;
 	*p = 0;
-	if (mtd_erase(rig->mtd, &erase) != ret || clean(rig, false) || *p != (ret ? 0 : 0xff))
+	if (mtd_erase(rig->mtd, &erase) != ret || four_clean(rig, false) || *p != (ret ? 0 : 0xff))
 		return -EINVAL;
 
 	return !ret;
@@ -229,12 +96,12 @@ static const char *agree(struct rig *rig)
 	if (mtd_is_locked(rig->mtd, 0, N * SECTOR) != all)
 		return "is_locked of all";
 
-	return clean(rig, true);
+	return four_clean(rig, true);
 }
 
 static void agree_everywhere(struct kunit *test, bool authenta, u32 freezes)
 {
-	struct rig *rig = small(test, authenta);
+	struct rig *rig = four_new(test, authenta);
 	const char *wrong = NULL;
 	u32 code, sr = 0, frozen = 0;
 
@@ -242,7 +109,7 @@ static void agree_everywhere(struct kunit *test, bool authenta, u32 freezes)
 	for (code = 0; code < CODES && !wrong; code++)
 		for (sr = 0; sr < ARRAY_SIZE(all_sr) && !wrong; sr++)
 			for (frozen = 0; frozen < freezes && !wrong; frozen++) {
-				set_state(rig, code, all_sr[sr], frozen);
+				four_set(rig, code, all_sr[sr], frozen);
 				wrong = agree(rig);
 			}
 	rig_loud(rig);
@@ -280,11 +147,11 @@ static bool expressible(u8 sectors)
  */
 static int decide(struct rig *rig, bool lock, u8 range, u8 *vlb, u8 *block)
 {
-	u8 down = locked_sectors(rig, ASP_S_LOCK_DOWN);
-	u8 nv = locked_sectors(rig, ASP_S_NON_VOLATILE | ASP_S_REGION);
+	u8 down = four_locked(rig, ASP_S_LOCK_DOWN);
+	u8 nv = four_locked(rig, ASP_S_NON_VOLATILE | ASP_S_REGION);
 
-	*vlb = locked_sectors(rig, ASP_S_VOLATILE);
-	*block = locked_sectors(rig, ASP_S_BLOCK);
+	*vlb = four_locked(rig, ASP_S_VOLATILE);
+	*block = four_locked(rig, ASP_S_BLOCK);
 	if (lock) {
 		if (range & down & ~*vlb)
 			return -EACCES;
@@ -309,40 +176,40 @@ static int call(struct rig *rig, bool lock, u8 first, u8 nr)
 /* One lock or unlock from the state that the chip is in. NULL: as it should be */
 static const char *lock_once(struct rig *rig, bool lock, u8 first, u8 nr)
 {
-	u8 was = locked_sectors(rig, ASP_S_LOCKED);
-	struct state before = get_state(rig), after;
+	u8 was = four_locked(rig, ASP_S_LOCKED);
+	struct four_state before = four_get(rig), after;
 	u8 range = range_bits(first, nr), vlb, block;
 	int want = decide(rig, lock, range, &vlb, &block);
 	int ret;
 
 	/* Locked before and to be locked after: never open. */
 	watch_start(rig, lock || want ? was :
-		    was & (~range | locked_sectors(rig, ASP_S_NON_VOLATILE |
+		    was & (~range | four_locked(rig, ASP_S_NON_VOLATILE |
 						   ASP_S_REGION)));
 	ret = call(rig, lock, first, nr);
 	rig->look = NULL;
 
-	after = get_state(rig);
+	after = four_get(rig);
 	if (ret != want)
 		return "the answer";
 	if (watch.broken)
 		return "a state on the way";
-	if (want && !same(&before, &after))
+	if (want && !four_same(&before, &after))
 		return "a refusal, which changed something,";
-	if (locked_sectors(rig, ASP_S_VOLATILE) != vlb ||
-	    locked_sectors(rig, ASP_S_BLOCK) != block)
+	if (four_locked(rig, ASP_S_VOLATILE) != vlb ||
+	    four_locked(rig, ASP_S_BLOCK) != block)
 		return "the state afterwards";
 	memcpy(before.locks, after.locks, sizeof(before.locks));
 	before.sr = after.sr;
-	if (!same(&before, &after))
+	if (!four_same(&before, &after))
 		return "something that was not to be touched";
 
-	return clean(rig, false);
+	return four_clean(rig, false);
 }
 
 static void lock_everywhere(struct kunit *test, bool authenta, bool lock)
 {
-	struct rig *rig = small(test, authenta);
+	struct rig *rig = four_new(test, authenta);
 	u32 code, sr = 0, first = 0, nr = 0, codes = CODES;
 	const char *wrong = NULL;
 
@@ -351,7 +218,7 @@ static void lock_everywhere(struct kunit *test, bool authenta, bool lock)
 		for (sr = 0; sr < ARRAY_SIZE(all_sr) && !wrong; sr++)
 			for (first = 0; first < N && !wrong; first++)
 				for (nr = 1; nr <= N - first && !wrong; nr++) {
-					set_state(rig, code, all_sr[sr], code & 1);
+					four_set(rig, code, all_sr[sr], code & 1);
 					wrong = lock_once(rig, lock, first, nr);
 				}
 	rig_loud(rig);
@@ -375,47 +242,10 @@ static void unlock_regions(struct kunit *test)
 	lock_everywhere(test, true, false);
 }
 
-/* The kernel's messages since capture() */
-
-static char said[8192];
-static size_t said_len;
-
-static void listen(struct console *con, const char *text, unsigned int len)
-{
-	len = min_t(size_t, len, sizeof(said) - 1 - said_len);
-	memcpy(said + said_len, text, len);
-	said_len += len;
-	said[said_len] = '\0';
-}
-
-static struct console ear = {
-	.name = "ear",
-	.write = listen,
-};
-
-static void unregister_ear(void *unused)
-{
-	unregister_console(&ear);
-}
-
-static void capture(struct kunit *test)
-{
-	ear.flags = CON_ENABLED;
-	ear.index = -1;
-	register_console(&ear);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unregister_ear, NULL), 0);
-}
-
-static void forget_said(void)
-{
-	said_len = 0;
-	said[0] = '\0';
-}
-
 /* Was it said that the volatile locks of this sector are not as they were? */
 static bool named(u8 sector)
 {
-	const char *p = said;
+	const char *p = rig_said;
 	u32 from, to;
 
 	while ((p = strstr(p, "volatile locks left "))) {
@@ -447,44 +277,50 @@ static const struct {
 	{ 00105, SR_TB | SR_BP(1) },
 };
 
+/* How SPI operations fail */
+#define FAIL_ALL	BIT(0)	/* all behind the first, too */
+#define FAIL_AFTER	BIT(1)	/* the chip has seen them */
+
 /*
- * SPI operation @at fails, and with @dead all behind it. NULL: all was put back, or what
- * was not was reported
+ * SPI operation @at fails, and @too unless it is 0. NULL: all was put back, or after more than
+ * one what was not was reported
  */
-static const char *fail_once(struct rig *rig, bool lock, u32 at, bool dead, bool after, int *ret)
+static const char *fail_once(struct rig *rig, bool lock, u32 at, u32 too, u32 how, int *ret)
 {
-	u8 was = locked_sectors(rig, ASP_S_LOCKED), still, vlb, block, i;
-	struct state before = get_state(rig), now;
+	u8 was = four_locked(rig, ASP_S_LOCKED), still, vlb, block, i;
+	struct four_state before = four_get(rig), now;
 	int want = decide(rig, lock, ALL, &vlb, &block);
 
 	/* The status register was changed behind the driver's back. */
 	if (mtd_is_locked(rig->mtd, 0, N * SECTOR) < 0)
 		return "is_locked before";
-	forget_said();
+	rig_forget();
 	watch_start(rig, lock ? was : 0);
 	rig->fail_at = at;
-	rig->fail_nr = dead ? U32_MAX : 1;
-	rig->fail_after = after;
+	rig->fail_too = too;
+	rig->fail_nr = how & FAIL_ALL ? U32_MAX : 1;
+	rig->fail_after = how & FAIL_AFTER;
 	*ret = call(rig, lock, 0, N);
 	rig->fail_at = 0;
+	rig->fail_too = 0;
 	rig->look = NULL;
-	now = get_state(rig);
+	now = four_get(rig);
 
 	if (watch.broken)
 		return "a state on the way";
 	if (*ret == want) {
 		/* Not needed after all, or there was none. */
-		if (locked_sectors(rig, ASP_S_VOLATILE) != vlb ||
-		    locked_sectors(rig, ASP_S_BLOCK) != block)
+		if (four_locked(rig, ASP_S_VOLATILE) != vlb ||
+		    four_locked(rig, ASP_S_BLOCK) != block)
 			return "success without the state that belongs to it";
-		return known(rig);
+		return four_known(rig);
 	}
 	if (*ret != -EIO)
 		return "the error";
-	if (!dead) {
-		if (!same(&before, &now))
+	if (!too && !(how & FAIL_ALL)) {
+		if (!four_same(&before, &now))
 			return "not all put back: the state";
-		return clean(rig, true);
+		return four_clean(rig, true);
 	}
 	still = 0;
 	for (i = 0; i < N; i++)
@@ -492,31 +328,32 @@ static const char *fail_once(struct rig *rig, bool lock, u32 at, bool dead, bool
 			still |= BIT(i);
 	if (still)
 		return "not put back and not reported: the volatile locks";
-	if (now.sr != before.sr && !strstr(said, "status register"))
+	if (now.sr != before.sr && !strstr(rig_said, "status register"))
 		return "not put back and not reported: the status register";
 	/* With the controller back, the driver finds its way again. */
 	if (mtd_is_locked(rig->mtd, 0, N * SECTOR) < 0)
 		return "no way back: is_locked";
-	return known(rig);
+	return four_known(rig);
 }
 
 static void fail_everywhere(struct kunit *test, bool lock)
 {
-	struct rig *rig = small(test, false);
+	struct rig *rig = four_new(test, false);
 	u32 i, at, how, failed = 0;
 	const char *wrong;
 	int ret;
 
-	capture(test);
+	rig_listen(rig);
 	for (i = 0; i < ARRAY_SIZE(starts); i++)
 		for (how = 0; how < 4; how++)
 			for (at = 1; ; at++) {
-				set_state(rig, starts[i].code, starts[i].sr, false);
-				wrong = fail_once(rig, lock, at, how & 1, how & 2, &ret);
+				four_set(rig, starts[i].code, starts[i].sr, false);
+				wrong = fail_once(rig, lock, at, 0, how, &ret);
 				if (wrong) {
 					KUNIT_FAIL(test, "%s is wrong: start %u, op %u%s%s",
-						   wrong, i, at, how & 2 ? ", though done" : "",
-						   how & 1 ? ", and all later ones" : "");
+						   wrong, i, at,
+						   how & FAIL_AFTER ? ", though done" : "",
+						   how & FAIL_ALL ? ", and all later ones" : "");
 					return;
 				}
 				if (rig->ops < at)
@@ -537,67 +374,77 @@ static void unlock_fails(struct kunit *test)
 	fail_everywhere(test, false);
 }
 
+/* Any two: the second one hits what is done about the first. */
+static void two_fail(struct kunit *test, bool lock, u32 code, u8 sr)
+{
+	struct rig *rig = four_new(test, false);
+	u32 at, too, how, ops = 1;
+	const char *wrong;
+	int ret;
+
+	rig_listen(rig);
+	for (how = 0; how <= FAIL_AFTER; how += FAIL_AFTER)
+		for (at = 1; at <= ops; at++)
+			for (too = at + 1; ; too++) {
+				four_set(rig, code, sr, false);
+				wrong = fail_once(rig, lock, at, too, how, &ret);
+				if (wrong) {
+					KUNIT_FAIL(test, "%s is wrong: op %u and %u%s", wrong, at,
+						   too, how ? ", though done" : "");
+					return;
+				}
+				ops = max(ops, rig->ops);
+				if (rig->ops < too)
+					break;
+			}
+	KUNIT_EXPECT_GT(test, ops, 20);
+}
+
+static void lock_fails_twice(struct kunit *test)
+{
+	two_fail(test, true, 00101, 0);
+}
+
+static void unlock_fails_twice(struct kunit *test)
+{
+	two_fail(test, false, 01111, SR_BP(3));
+}
+
 /* A write that never arrives, though the controller says that it did */
 static void lock_lost(struct kunit *test)
 {
 	static const u8 opcodes[] = { SPINOR_OP_WREN, ASP_OP_WRVLB };
-	struct rig *rig = small(test, false);
-	struct state before, after;
+	struct rig *rig = four_new(test, false);
+	struct four_state before, after;
 	u8 i, k;
 	int lock;
 
 	for (lock = 0; lock < 2; lock++)
 		for (i = 0; i < ARRAY_SIZE(opcodes); i++)
 			for (k = 1; k <= N; k++) {
-				set_state(rig, lock ? 0 : 01111, 0, false);
-				before = get_state(rig);
+				four_set(rig, lock ? 0 : 01111, 0, false);
+				before = four_get(rig);
 				rig->chip.drop = (struct crtm_chip_at) {
 					.count = k, .op = opcodes[i],
 				};
 				KUNIT_ASSERT_EQ(test, call(rig, lock, 0, N), -EIO);
-				after = get_state(rig);
+				after = four_get(rig);
 				KUNIT_ASSERT_EQ(test, rig->chip.drop.count, 0);
-				KUNIT_ASSERT_TRUE_MSG(test, same(&before, &after),
+				KUNIT_ASSERT_TRUE_MSG(test, four_same(&before, &after),
 						      "%s, loss %u of %02x",
 						      lock ? "lock" : "unlock", k, opcodes[i]);
-				KUNIT_ASSERT_STREQ(test, clean(rig, true) ?: "", "");
+				KUNIT_ASSERT_STREQ(test, four_clean(rig, true) ?: "", "");
 			}
 }
 
 /* The ioctls' commands */
 
-static int command(struct rig *rig, struct mtd_asp_cmd *cmd)
-{
-	struct mtd_security *sec = spi_nor_security(rig->nor);
-
-	if (cmd->cmd >= MTD_ASP_PASSWORD_UNLOCK && cmd->cmd <= MTD_ASP_PASSWORD_MODE &&
-	    !memchr_inv(cmd->password, 0, sizeof(cmd->password)))
-		memcpy(cmd->password, password, sizeof(password));
-	return sec->asp->cmd(sec, cmd);
-}
-
-static int simple(struct rig *rig, u32 nr, int *result)
-{
-	struct mtd_asp_cmd cmd = { .cmd = nr };
-	int ret = command(rig, &cmd);
-
-	*result = cmd.sent ? cmd.result : 0;
-	return ret;
-}
-
-static struct mtd_asp_cmd range_cmd(u32 nr, u8 first, u8 n)
-{
-	return (struct mtd_asp_cmd) {
-		.cmd = nr, .offset = first * SECTOR, .length = n * SECTOR,
-	};
-}
-
 /* Lock-down and non-volatile lock of every range, from every state */
 static void range_commands(struct kunit *test)
 {
-	struct rig *rig = small(test, false);
+	struct rig *rig = four_new(test, false);
 	u8 first, n, range, want, bit, has;
-	struct state before, after;
+	struct four_state before, after;
 	struct mtd_asp_cmd cmd;
 	u32 code, frozen;
 	int nv, ret, i;
@@ -610,17 +457,16 @@ static void range_commands(struct kunit *test)
 					frozen = i & 1;
 					nv = i & 2;
 					bit = nv ? ASP_S_NON_VOLATILE : ASP_S_LOCK_DOWN;
-					set_state(rig, code, 0, frozen);
-					before = get_state(rig);
-					has = locked_sectors(rig, bit);
+					four_set(rig, code, 0, frozen);
+					before = four_get(rig);
+					has = four_locked(rig, bit);
 					range = range_bits(first, n);
-					cmd = range_cmd(nv ? MTD_ASP_NV_LOCK : MTD_ASP_LOCK_DOWN,
-							first, n);
-					watch_start(rig,
-						    locked_sectors(rig, ASP_S_LOCKED));
-					ret = command(rig, &cmd);
+					cmd = four_range(nv ? MTD_ASP_NV_LOCK : MTD_ASP_LOCK_DOWN,
+							 first, n);
+					watch_start(rig, four_locked(rig, ASP_S_LOCKED));
+					ret = four_command(rig, &cmd);
 					rig->look = NULL;
-					after = get_state(rig);
+					after = four_get(rig);
 
 					want = has | range;
 					if (nv && frozen && range & ~has) {
@@ -633,22 +479,22 @@ static void range_commands(struct kunit *test)
 						KUNIT_ASSERT_EQ(test, cmd.sent, !!(range & ~has));
 						KUNIT_ASSERT_EQ(test, cmd.result, 0);
 					}
-					KUNIT_ASSERT_EQ(test, locked_sectors(rig, bit), want);
+					KUNIT_ASSERT_EQ(test, four_locked(rig, bit), want);
 					KUNIT_ASSERT_EQ(test, watch.broken, 0);
 					/* No other bit has changed. */
 					for (has = 0; has < N; has++) {
 						before.locks[has] &= ~bit;
 						after.locks[has] &= ~bit;
 					}
-					KUNIT_ASSERT_TRUE(test, same(&before, &after));
-					KUNIT_ASSERT_STREQ(test, clean(rig, false) ?: "", "");
+					KUNIT_ASSERT_TRUE(test, four_same(&before, &after));
+					KUNIT_ASSERT_STREQ(test, four_clean(rig, false) ?: "", "");
 				}
 }
 
 /* Up to the failing one they are done, and @state is of the one behind. */
 static void range_fails(struct kunit *test)
 {
-	struct rig *rig = small(test, false);
+	struct rig *rig = four_new(test, false);
 	struct mtd_asp_cmd cmd;
 	u32 nr, at, how;
 	u8 bit, i;
@@ -658,26 +504,26 @@ static void range_fails(struct kunit *test)
 			for (at = 1; ; at++) {
 				bit = nr == MTD_ASP_NV_LOCK ? ASP_S_NON_VOLATILE :
 				      ASP_S_LOCK_DOWN;
-				set_state(rig, 00101, 0, false);
-				cmd = range_cmd(nr, 0, N);
+				four_set(rig, 00101, 0, false);
+				cmd = four_range(nr, 0, N);
 				watch_start(rig, 0x5);
 				rig->fail_at = at;
 				rig->fail_nr = 1;
 				rig->fail_after = how;
-				if (command(rig, &cmd)) {
+				if (four_command(rig, &cmd)) {
 					KUNIT_ASSERT_EQ(test, cmd.sent, 0);
-					KUNIT_ASSERT_EQ(test, locked_sectors(rig, bit), 0);
+					KUNIT_ASSERT_EQ(test, four_locked(rig, bit), 0);
 				} else if (cmd.result) {
 					KUNIT_ASSERT_EQ(test, cmd.result, -EIO);
 					KUNIT_ASSERT_LT(test, cmd.done, N);
-					KUNIT_ASSERT_EQ(test, locked_sectors(rig, bit) &
+					KUNIT_ASSERT_EQ(test, four_locked(rig, bit) &
 							(BIT(cmd.done) - 1), BIT(cmd.done) - 1);
 					for (i = cmd.done + 1; i < N; i++)
 						KUNIT_ASSERT_FALSE(test, crtm_chip_locks(&rig->chip,
 											 i) & bit);
 				} else {
 					KUNIT_ASSERT_EQ(test, cmd.done, N);
-					KUNIT_ASSERT_EQ(test, locked_sectors(rig, bit), ALL);
+					KUNIT_ASSERT_EQ(test, four_locked(rig, bit), ALL);
 				}
 				rig->fail_at = 0;
 				rig->look = NULL;
@@ -685,7 +531,7 @@ static void range_fails(struct kunit *test)
 						    at);
 				/* The next good operation works. */
 				KUNIT_ASSERT_GE(test, mtd_is_locked(rig->mtd, 0, SECTOR), 0);
-				KUNIT_ASSERT_STREQ(test, clean(rig, false) ?: "", "");
+				KUNIT_ASSERT_STREQ(test, four_clean(rig, false) ?: "", "");
 				if (rig->ops < at)
 					break;
 			}
@@ -693,7 +539,7 @@ static void range_fails(struct kunit *test)
 
 static void nv_erase(struct kunit *test)
 {
-	struct rig *rig = small(test, true);
+	struct rig *rig = four_new(test, true);
 	u8 nv, pmr;
 	int frozen, result, ret;
 
@@ -702,37 +548,22 @@ static void nv_erase(struct kunit *test)
 			for (pmr = 0; pmr < 4; pmr++) {
 				bool can = !frozen && pmr == 3;
 
-				set_state(rig, 00301, 0, frozen);
+				four_set(rig, 00301, 0, frozen);
 				rig->chip.nv.nvlb[0] = nv;
 				rig->chip.nv.pmr = (ASP_PMR_DEFAULT & ~3) | pmr;
 				watch_start(rig, REGIONS | 0x5);
 				if (can)
 					watch.nv = 0;
-				ret = simple(rig, MTD_ASP_NV_ERASE, &result);
+				ret = four_simple(rig, MTD_ASP_NV_ERASE, &result);
 				rig->look = NULL;
 				KUNIT_ASSERT_EQ(test, ret, can ? 0 : -EACCES);
 				KUNIT_ASSERT_EQ(test, result, 0);
 				KUNIT_ASSERT_EQ(test, rig->chip.nv.nvlb[0], can ? 0 : nv);
 				KUNIT_ASSERT_EQ(test, watch.broken, 0);
-				KUNIT_ASSERT_STREQ(test, clean(rig, can) ?: "", "");
+				KUNIT_ASSERT_STREQ(test, four_clean(rig, can) ?: "", "");
 			}
 }
 
-static void set_aspr(struct rig *rig, u16 aspr, const u8 *held)
-{
-	struct crtm_chip *chip = &rig->chip;
-
-	chip->nv.aspr = aspr;
-	memcpy(chip->nv.password, held, ASP_PASSWORD_LEN);
-	chip->v.frozen = !(aspr & ASP_ASPR_PASSWORD);
-	chip->v.wel = false;
-	memset(chip->v.fsr, 0, sizeof(chip->v.fsr));
-}
-
-#define ASPR_PASSWORD_MODE	(ASP_ASPR_DEFAULT & ~ASP_ASPR_PASSWORD)
-#define ASPR_NO_PASSWORD	(ASP_ASPR_DEFAULT & ~ASP_ASPR_NO_PASSWORD)
-
-static const u8 blank[ASP_PASSWORD_LEN] = { [0 ... ASP_PASSWORD_LEN - 1] = 0xff };
 /* Can become the right one, and cannot */
 static const u8 above[ASP_PASSWORD_LEN] = { 0x11, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xff };
 static const u8 below[ASP_PASSWORD_LEN] = { 0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xee };
@@ -741,8 +572,8 @@ static const u8 below[ASP_PASSWORD_LEN] = { 0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 
 static void password_commands(struct kunit *test)
 {
 	static const u16 aspr[] = { ASP_ASPR_DEFAULT, ASPR_PASSWORD_MODE, ASPR_NO_PASSWORD };
-	const u8 * const held[] = { blank, above, below, password };
-	struct rig *rig = small(test, false);
+	const u8 * const held[] = { four_blank, above, below, four_password };
+	struct rig *rig = four_new(test, false);
 	int result, ret, m, h;
 	u32 nr;
 
@@ -750,7 +581,7 @@ static void password_commands(struct kunit *test)
 		for (h = 0; h < ARRAY_SIZE(held); h++)
 			for (nr = MTD_ASP_PASSWORD_UNLOCK; nr <= MTD_ASP_NO_PASSWORD; nr++) {
 				bool mode = aspr[m] == ASPR_PASSWORD_MODE;
-				bool right = held[h] == password, fits = held[h] != below;
+				bool right = held[h] == four_password, fits = held[h] != below;
 				u16 aspr_want = aspr[m];
 				int ret_want = 0, result_want = 0;
 				const u8 *held_want = held[h];
@@ -779,17 +610,17 @@ static void password_commands(struct kunit *test)
 						ret_want = -EACCES;
 						break;
 					}
-					held_want = password;
+					held_want = four_password;
 					if (nr == MTD_ASP_PASSWORD_MODE)
 						aspr_want = ASPR_PASSWORD_MODE;
 				}
 
-				set_state(rig, 0, 0, false);
-				set_aspr(rig, aspr[m], held[h]);
+				four_set(rig, 0, 0, false);
+				four_set_aspr(rig, aspr[m], held[h]);
 				watch_start(rig, 0);
 				if (mode)	/* a wrong one from before is no fault of ours */
 					rig->look = NULL;
-				ret = simple(rig, nr, &result);
+				ret = four_simple(rig, nr, &result);
 				rig->look = NULL;
 				KUNIT_ASSERT_EQ_MSG(test, ret, ret_want, "%d %d %u", m, h, nr);
 				KUNIT_ASSERT_EQ_MSG(test, result, result_want, "%d %d %u", m, h,
@@ -800,21 +631,21 @@ static void password_commands(struct kunit *test)
 						   ASP_PASSWORD_LEN);
 				KUNIT_ASSERT_EQ(test, rig->chip.v.frozen, mode &&
 						!(nr == MTD_ASP_PASSWORD_UNLOCK && right));
-				KUNIT_ASSERT_STREQ(test, clean(rig, false) ?: "", "");
+				KUNIT_ASSERT_STREQ(test, four_clean(rig, false) ?: "", "");
 			}
 }
 
 /* Any SPI operation fails, or is lost: password mode only with the right password. */
 static void password_fails(struct kunit *test)
 {
-	struct rig *rig = small(test, false);
+	struct rig *rig = four_new(test, false);
 	int result, ret, how;
 	u32 at, ops = 0;
 
 	for (how = 0; how < 4; how++)
 		for (at = 1; at == 1 || at <= ops; at++) {
-			set_state(rig, 0, 0, false);
-			set_aspr(rig, ASP_ASPR_DEFAULT, blank);
+			four_set(rig, 0, 0, false);
+			four_set_aspr(rig, ASP_ASPR_DEFAULT, four_blank);
 			watch_start(rig, 0);
 			if (how < 3) {
 				rig->fail_at = at;
@@ -823,7 +654,7 @@ static void password_fails(struct kunit *test)
 			} else {
 				rig->chip.drop = (struct crtm_chip_at) { .count = at, .any = true };
 			}
-			ret = simple(rig, MTD_ASP_PASSWORD_MODE, &result);
+			ret = four_simple(rig, MTD_ASP_PASSWORD_MODE, &result);
 			ops = max(ops, rig->ops);
 			rig->fail_at = 0;
 			rig->chip.drop.count = 0;
@@ -832,11 +663,11 @@ static void password_fails(struct kunit *test)
 			KUNIT_ASSERT_EQ_MSG(test, watch.broken, 0, "%d, operation %u", how, at);
 			if (!ret && !result) {
 				KUNIT_ASSERT_EQ(test, rig->chip.nv.aspr, ASPR_PASSWORD_MODE);
-				KUNIT_ASSERT_MEMEQ(test, rig->chip.nv.password, password,
+				KUNIT_ASSERT_MEMEQ(test, rig->chip.nv.password, four_password,
 						   ASP_PASSWORD_LEN);
 			} else if (ret) {
 				KUNIT_ASSERT_EQ(test, rig->chip.nv.aspr, ASP_ASPR_DEFAULT);
-				KUNIT_ASSERT_MEMEQ(test, rig->chip.nv.password, blank,
+				KUNIT_ASSERT_MEMEQ(test, rig->chip.nv.password, four_blank,
 						   ASP_PASSWORD_LEN);
 			} else {
 				KUNIT_ASSERT_EQ(test, result, -EIO);
@@ -844,7 +675,7 @@ static void password_fails(struct kunit *test)
 			KUNIT_ASSERT_GE(test, mtd_is_locked(rig->mtd, 0, SECTOR), 0);
 			/* A write disable that fails or is lost leaves it enabled. */
 			if (how < 2)
-				KUNIT_ASSERT_STREQ(test, clean(rig, false) ?: "", "");
+				KUNIT_ASSERT_STREQ(test, four_clean(rig, false) ?: "", "");
 		}
 	KUNIT_ASSERT_GT(test, ops, 10);
 }
@@ -856,7 +687,7 @@ static void power_fails(struct kunit *test)
 		MTD_ASP_NV_LOCK, MTD_ASP_NV_ERASE, MTD_ASP_PASSWORD_PROGRAM, MTD_ASP_PASSWORD_MODE,
 		MTD_ASP_NO_PASSWORD,
 	};
-	struct rig *rig = small(test, false);
+	struct rig *rig = four_new(test, false);
 	struct crtm_chip *chip = &rig->chip;
 	struct mtd_asp_cmd cmd;
 	u32 i, at, steps;
@@ -866,13 +697,13 @@ static void power_fails(struct kunit *test)
 		for (steps = 0; steps < 2; steps++)
 			for (cut = true, at = 1; cut; at++) {
 				/* As it is stored: sectors 0 and 1 are locked. */
-				set_state(rig, 0, 0, false);
-				set_aspr(rig, ASP_ASPR_DEFAULT, blank);
-				cmd = range_cmd(MTD_ASP_NV_LOCK, 0, 2);
-				KUNIT_ASSERT_EQ(test, command(rig, &cmd), 0);
+				four_set(rig, 0, 0, false);
+				four_set_aspr(rig, ASP_ASPR_DEFAULT, four_blank);
+				cmd = four_range(MTD_ASP_NV_LOCK, 0, 2);
+				KUNIT_ASSERT_EQ(test, four_command(rig, &cmd), 0);
 				KUNIT_ASSERT_EQ(test, chip->nv.nvlb[0], 0x3);
 
-				cmd = nrs[i] == MTD_ASP_NV_LOCK ? range_cmd(nrs[i], 1, 3) :
+				cmd = nrs[i] == MTD_ASP_NV_LOCK ? four_range(nrs[i], 1, 3) :
 				      (struct mtd_asp_cmd) { .cmd = nrs[i] };
 				if (steps)
 					chip->cut_in = at;
@@ -880,7 +711,7 @@ static void power_fails(struct kunit *test)
 					chip->cut_before = (struct crtm_chip_at) {
 						.count = at, .any = true,
 					};
-				command(rig, &cmd);
+				four_command(rig, &cmd);
 				cut = !chip->v.on;
 				chip->cut_in = 0;
 				chip->cut_before.count = 0;
@@ -891,14 +722,14 @@ static void power_fails(struct kunit *test)
 					KUNIT_ASSERT_EQ(test, chip->nv.nvlb[0] & 0x3, 0x3);
 				if (!(chip->nv.aspr & ASP_ASPR_PASSWORD)) {
 					KUNIT_ASSERT_EQ(test, nrs[i], MTD_ASP_PASSWORD_MODE);
-					KUNIT_ASSERT_MEMEQ(test, chip->nv.password, password,
+					KUNIT_ASSERT_MEMEQ(test, chip->nv.password, four_password,
 							   ASP_PASSWORD_LEN);
 				}
 				if (!cut)
 					KUNIT_ASSERT_EQ(test, cmd.result, 0);
 				/* The driver finds a chip that works. */
 				KUNIT_ASSERT_GE(test, mtd_is_locked(rig->mtd, 0, SECTOR), 0);
-				KUNIT_ASSERT_STREQ(test, clean(rig, false) ?: "", "");
+				KUNIT_ASSERT_STREQ(test, four_clean(rig, false) ?: "", "");
 				KUNIT_ASSERT_LT(test, at, 1000);
 			}
 }
@@ -909,7 +740,7 @@ static void pmr_commands(struct kunit *test)
 	static const u8 bits[] = {
 		ASP_PMR_STATUS, ASP_PMR_PMR, ASP_PMR_NVLB, ASP_PMR_NV_ERASE,
 	};
-	struct rig *rig = small(test, true);
+	struct rig *rig = four_new(test, true);
 	int result, ret, i, k;
 	u8 pmr;
 
@@ -921,37 +752,32 @@ static void pmr_commands(struct kunit *test)
 			pmr = ASP_PMR_DEFAULT & ~((k & 8) << 1 | (k & 7));
 			set = pmr & bits[i];
 			can = pmr & ASP_PMR_PMR;
-			set_state(rig, 0, 0, false);
+			four_set(rig, 0, 0, false);
 			rig->chip.nv.pmr = pmr;
-			ret = simple(rig, MTD_ASP_PMR_STATUS + i, &result);
+			ret = four_simple(rig, MTD_ASP_PMR_STATUS + i, &result);
 			KUNIT_ASSERT_EQ(test, ret, set && !can ? -EACCES : 0);
 			KUNIT_ASSERT_EQ(test, result, 0);
 			KUNIT_ASSERT_EQ(test, rig->chip.nv.pmr, can ? pmr & ~bits[i] : pmr);
-			KUNIT_ASSERT_STREQ(test, clean(rig, false) ?: "", "");
+			KUNIT_ASSERT_STREQ(test, four_clean(rig, false) ?: "", "");
 		}
-}
-
-static u32 sent(struct rig *rig, u8 opcode)
-{
-	return rig->chip.opcount[opcode];
 }
 
 /* Without the marker the register is neither read nor written. */
 static void pmr_unmarked(struct kunit *test)
 {
-	struct rig *rig = small(test, false);
+	struct rig *rig = four_new(test, false);
 	int result;
 	u32 nr;
 
 	KUNIT_ASSERT_FALSE(test, rig_asp(rig)->marked);
 	for (nr = MTD_ASP_PMR_STATUS; nr <= MTD_ASP_PMR_NV_ERASE; nr++)
-		KUNIT_ASSERT_EQ(test, simple(rig, nr, &result), -EOPNOTSUPP);
-	set_state(rig, 0, SR_BP(2), false);
+		KUNIT_ASSERT_EQ(test, four_simple(rig, nr, &result), -EOPNOTSUPP);
+	four_set(rig, 0, SR_BP(2), false);
 	KUNIT_ASSERT_STREQ(test, agree(rig) ?: "", "");
 	KUNIT_ASSERT_EQ(test, mtd_unlock(rig->mtd, 0, N * SECTOR), 0);
-	KUNIT_ASSERT_EQ(test, simple(rig, MTD_ASP_NV_ERASE, &result), 0);
-	KUNIT_ASSERT_EQ(test, sent(rig, ASP_OP_RDPMR), 0);
-	KUNIT_ASSERT_EQ(test, sent(rig, ASP_OP_WRPMR), 0);
+	KUNIT_ASSERT_EQ(test, four_simple(rig, MTD_ASP_NV_ERASE, &result), 0);
+	KUNIT_ASSERT_EQ(test, rig_sent(rig, ASP_OP_RDPMR), 0);
+	KUNIT_ASSERT_EQ(test, rig_sent(rig, ASP_OP_WRPMR), 0);
 }
 
 /* Probe and resume */
@@ -990,7 +816,7 @@ static void automatic_unlock(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, chip->nv.nvlb[1], 0x5a);
 		KUNIT_ASSERT_TRUE(test, chip->v.frozen);
 		for (i = 0; i < ARRAY_SIZE(writes); i++)
-			KUNIT_ASSERT_EQ_MSG(test, sent(rig, writes[i]), 0, "opcode %02x",
+			KUNIT_ASSERT_EQ_MSG(test, rig_sent(rig, writes[i]), 0, "opcode %02x",
 					    writes[i]);
 		/* And the cache knows all of it. */
 		for (i = 0; i < 255; i++)
@@ -1001,43 +827,44 @@ static void automatic_unlock(struct kunit *test)
 /* What the chip lost in the meantime is set again. */
 static void resume_restores(struct kunit *test)
 {
-	struct rig *rig = small(test, true);
-	struct state before, after;
+	struct rig *rig = four_new(test, true);
+	struct four_state before, after;
 	u32 code;
 	int frozen;
 
 	for (code = 0; code < CODES; code += 7)
 		for (frozen = 0; frozen < 2; frozen++) {
-			set_state(rig, code, 0, frozen);
+			four_set(rig, code, 0, frozen);
 			KUNIT_ASSERT_GE(test, mtd_is_locked(rig->mtd, 0, N * SECTOR), 0);
 			rig_asp(rig)->frozen = frozen;
-			before = get_state(rig);
+			before = four_get(rig);
 			KUNIT_ASSERT_EQ(test, mtd_suspend(rig->mtd), 0);
 			memset(rig->chip.v.vlb, 0, N);
 			rig->chip.v.frozen = false;
 			mtd_resume(rig->mtd);
-			after = get_state(rig);
-			KUNIT_ASSERT_TRUE_MSG(test, same(&before, &after), "sectors %04o", code);
-			KUNIT_ASSERT_STREQ(test, clean(rig, true) ?: "", "");
+			after = four_get(rig);
+			KUNIT_ASSERT_TRUE_MSG(test, four_same(&before, &after), "sectors %04o",
+					      code);
+			KUNIT_ASSERT_STREQ(test, four_clean(rig, true) ?: "", "");
 		}
 }
 
 /* A sector that cannot be locked again after resume is named. */
 static void resume_reports(struct kunit *test)
 {
-	struct rig *rig = small(test, false);
+	struct rig *rig = four_new(test, false);
 
-	set_state(rig, 01010, 0, false);
+	four_set(rig, 01010, 0, false);
 	KUNIT_ASSERT_EQ(test, mtd_is_locked(rig->mtd, 0, N * SECTOR), 0);
-	capture(test);
-	forget_said();
+	rig_listen(rig);
+	rig_forget();
 	KUNIT_ASSERT_EQ(test, mtd_suspend(rig->mtd), 0);
 	memset(rig->chip.v.vlb, 0, N);
 	rig->chip.drop = (struct crtm_chip_at) { .count = 2, .op = ASP_OP_WRVLB };
 	mtd_resume(rig->mtd);
-	KUNIT_ASSERT_EQ(test, locked_sectors(rig, ASP_S_VOLATILE), BIT(1));
-	KUNIT_ASSERT_NOT_NULL_MSG(test, strstr(said, "0x00030000"), "%s", said);
-	KUNIT_ASSERT_NULL_MSG(test, strstr(said, "0x00010000"), "%s", said);
+	KUNIT_ASSERT_EQ(test, four_locked(rig, ASP_S_VOLATILE), BIT(1));
+	KUNIT_ASSERT_NOT_NULL_MSG(test, strstr(rig_said, "0x00030000"), "%s", rig_said);
+	KUNIT_ASSERT_NULL_MSG(test, strstr(rig_said, "0x00010000"), "%s", rig_said);
 }
 
 /* Other parts, other sizes */
@@ -1058,7 +885,7 @@ static void cost(struct kunit *test, const char *model, u32 n, u8 rd, u8 wr)
 	rig_start(rig);
 	KUNIT_ASSERT_EQ(test, mtd_lock(rig->mtd, 0, (u64)n * SECTOR), 0);
 	KUNIT_ASSERT_EQ(test, rig->ops, n + 3 * (n / 2));
-	KUNIT_ASSERT_EQ(test, sent(rig, wr), n / 2);
+	KUNIT_ASSERT_EQ(test, rig_sent(rig, wr), n / 2);
 	for (i = 0; i < n; i++)
 		KUNIT_ASSERT_EQ(test, rig->chip.v.vlb[i], ASP_VLB_LOCK);
 
@@ -1111,15 +938,15 @@ static void four_dice(struct kunit *test)
 
 		KUNIT_ASSERT_EQ(test, mtd_write(rig->mtd, (u64)last * SECTOR, 1, &done, &byte),
 				-EIO);
-		KUNIT_ASSERT_STREQ(test, clean(rig, false) ?: "", "");
+		KUNIT_ASSERT_STREQ(test, four_clean(rig, false) ?: "", "");
 		KUNIT_ASSERT_EQ(test, chip->array[last * SECTOR], 0xff);
 
 		/* Ready is asked of each die, once. */
-		reads = sent(rig, 0x70);
+		reads = rig_sent(rig, 0x70);
 		KUNIT_ASSERT_EQ(test, mtd_write(rig->mtd, ofs, 1, &done, &byte), 0);
-		KUNIT_ASSERT_EQ(test, sent(rig, 0x70) - reads, 4);
+		KUNIT_ASSERT_EQ(test, rig_sent(rig, 0x70) - reads, 4);
 		KUNIT_ASSERT_EQ(test, chip->array[ofs], 0);
-		KUNIT_ASSERT_STREQ(test, clean(rig, false) ?: "", "");
+		KUNIT_ASSERT_STREQ(test, four_clean(rig, false) ?: "", "");
 	}
 }
 
@@ -1193,7 +1020,7 @@ static void no_sector_protection(struct kunit *test, const char *model, const ch
 	mtd_resume(rig->mtd);
 
 	for (i = 0; i < ARRAY_SIZE(opcodes); i++)
-		KUNIT_ASSERT_EQ_MSG(test, sent(rig, opcodes[i]), 0, "opcode %02x", opcodes[i]);
+		KUNIT_ASSERT_EQ_MSG(test, rig_sent(rig, opcodes[i]), 0, "opcode %02x", opcodes[i]);
 }
 
 /* Nobody has asked for it */
@@ -1222,13 +1049,13 @@ static void plain_transfers(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, rig->chip.v.vlb[5], 0);
 	KUNIT_ASSERT_EQ(test, mtd_is_locked(rig->mtd, 3 * SECTOR, 2 * SECTOR), 1);
 	KUNIT_ASSERT_EQ(test, mtd_is_locked(rig->mtd, 3 * SECTOR, 3 * SECTOR), 0);
-	KUNIT_ASSERT_STREQ(test, clean(rig, false) ?: "", "");
+	KUNIT_ASSERT_STREQ(test, four_clean(rig, false) ?: "", "");
 }
 
 /* A range that is not whole sectors: nothing is sent. */
 static void whole_sectors(struct kunit *test)
 {
-	struct rig *rig = small(test, false);
+	struct rig *rig = four_new(test, false);
 	int i;
 
 	KUNIT_ASSERT_EQ(test, rig->mtd->erasesize, SZ_4K);
@@ -1251,6 +1078,8 @@ static struct kunit_case asp_cases[] = {
 	KUNIT_CASE_SLOW(unlock_regions),
 	KUNIT_CASE(lock_fails),
 	KUNIT_CASE(unlock_fails),
+	KUNIT_CASE(lock_fails_twice),
+	KUNIT_CASE(unlock_fails_twice),
 	KUNIT_CASE(lock_lost),
 	KUNIT_CASE_SLOW(range_commands),
 	KUNIT_CASE(range_fails),

@@ -5,6 +5,7 @@
 #include <kunit/device.h>
 #include <linux/console.h>
 #include <linux/err.h>
+#include <linux/minmax.h>
 #include <linux/property.h>
 #include <linux/spi/spi.h>
 #include <linux/spi/spi-mem.h>
@@ -49,8 +50,25 @@ static const struct crtm_chip_ops rig_chip_ops = {
 
 static bool rig_fails(const struct rig *rig)
 {
+	if (rig->fail_too && rig->ops == rig->fail_too)
+		return true;
 	return rig->fail_at && rig->ops >= rig->fail_at &&
 	       rig->ops - rig->fail_at < rig->fail_nr;
+}
+
+/* The chip has answered; what arrives may be something else. */
+static void rig_answer(struct rig *rig, u8 opcode, u8 *buf, size_t len)
+{
+	struct rig_lie *lie = &rig->lie;
+
+	if (!lie->nr || (lie->op && lie->op != opcode))
+		return;
+	if (lie->skip) {
+		lie->skip--;
+		return;
+	}
+	memset(buf, lie->val, len);
+	lie->nr--;
 }
 
 /* Return: the chip is to see the operation. */
@@ -94,17 +112,28 @@ static int rig_exec_op(struct spi_mem *mem, const struct spi_mem_op *op)
 		crtm_chip_transfer(&rig->chip, &opcode, NULL, 1);
 		crtm_chip_transfer(&rig->chip, addr, NULL, op->addr.nbytes);
 		crtm_chip_transfer(&rig->chip, NULL, NULL, op->dummy.nbytes);
-		if (op->data.dir == SPI_MEM_DATA_IN)
+		if (op->data.dir == SPI_MEM_DATA_IN) {
 			crtm_chip_transfer(&rig->chip, NULL, op->data.buf.in, op->data.nbytes);
-		else if (op->data.dir == SPI_MEM_DATA_OUT)
+			rig_answer(rig, opcode, op->data.buf.in, op->data.nbytes);
+		} else if (op->data.dir == SPI_MEM_DATA_OUT) {
 			crtm_chip_transfer(&rig->chip, op->data.buf.out, NULL,
 					   op->data.nbytes);
+		}
 	}
 
 	return rig_end(rig, begun);
 }
 
+static bool rig_supports_op(struct spi_mem *mem, const struct spi_mem_op *op)
+{
+	const struct rig *rig = spi_controller_get_devdata(mem->spi->controller);
+
+	return (!rig->refused || op->cmd.opcode != rig->refused) &&
+	       spi_mem_default_supports_op(mem, op);
+}
+
 static const struct spi_controller_mem_ops rig_mem_ops = {
+	.supports_op = rig_supports_op,
 	.exec_op = rig_exec_op,
 };
 
@@ -181,28 +210,56 @@ static const struct software_node rig_node = {
  */
 void rig_bind(struct rig *rig, unsigned int flags)
 {
+	KUNIT_ASSERT_TRUE(rig->test, rig_try_bind(rig, flags));
+}
+
+/**
+ * rig_try_bind() - bind the chip to spi-nor, which may fail
+ * @rig: the rig, not bound
+ * @flags: RIG_*
+ *
+ * Return: true if it was bound.
+ */
+bool rig_try_bind(struct rig *rig, unsigned int flags)
+{
 	struct spi_board_info info = { .modalias = "spi-nor", .max_speed_hz = 50000000 };
 	struct kunit *test = rig->test;
 
-	rig->ctlr = spi_alloc_host(rig->parent, 0);
-	KUNIT_ASSERT_NOT_NULL(test, rig->ctlr);
-	spi_controller_set_devdata(rig->ctlr, rig);
-	rig->ctlr->bus_num = -1;
-	rig->ctlr->num_chipselect = 1;
-	if (flags & RIG_SPI)
-		rig->ctlr->transfer_one_message = rig_transfer_one_message;
-	else
-		rig->ctlr->mem_ops = &rig_mem_ops;
-	KUNIT_ASSERT_EQ(test, devm_spi_register_controller(rig->parent, rig->ctlr), 0);
+	if (!rig->ctlr) {
+		rig->ctlr = spi_alloc_host(rig->parent, 0);
+		KUNIT_ASSERT_NOT_NULL(test, rig->ctlr);
+		spi_controller_set_devdata(rig->ctlr, rig);
+		rig->ctlr->bus_num = -1;
+		rig->ctlr->num_chipselect = 1;
+		if (flags & RIG_SPI)
+			rig->ctlr->transfer_one_message = rig_transfer_one_message;
+		else
+			rig->ctlr->mem_ops = &rig_mem_ops;
+		KUNIT_ASSERT_EQ(test, devm_spi_register_controller(rig->parent, rig->ctlr), 0);
+	}
 
 	if (flags & RIG_PROPERTY)
 		info.swnode = &rig_node;
 	rig->spi = spi_new_device(rig->ctlr, &info);
 	KUNIT_ASSERT_NOT_NULL(test, rig->spi);
-	KUNIT_ASSERT_NOT_NULL(test, rig->spi->dev.driver);
+	if (!rig->spi->dev.driver)
+		return false;
 
 	rig->nor = spi_mem_get_drvdata(spi_get_drvdata(rig->spi));
 	rig->mtd = &rig->nor->mtd;
+	return true;
+}
+
+/**
+ * rig_remove() - the opposite of rig_try_bind(), whatever came of it
+ * @rig: the rig
+ */
+void rig_remove(struct rig *rig)
+{
+	spi_unregister_device(rig->spi);
+	rig->spi = NULL;
+	rig->nor = NULL;
+	rig->mtd = NULL;
 }
 
 /**
@@ -242,4 +299,48 @@ void rig_quiet(struct rig *rig)
 void rig_loud(struct rig *rig)
 {
 	console_loglevel = rig->loglevel;
+}
+
+/* What the kernel says, for tests one after the other */
+char rig_said[8192];
+static size_t rig_said_len;
+
+static void rig_hear(struct console *con, const char *text, unsigned int len)
+{
+	len = min_t(size_t, len, sizeof(rig_said) - 1 - rig_said_len);
+	memcpy(rig_said + rig_said_len, text, len);
+	rig_said_len += len;
+	rig_said[rig_said_len] = '\0';
+}
+
+static struct console rig_ear = {
+	.name = "ear",
+	.write = rig_hear,
+};
+
+static void rig_unregister_ear(void *unused)
+{
+	unregister_console(&rig_ear);
+}
+
+/**
+ * rig_listen() - keep the kernel's messages in rig_said, until the test ends
+ * @rig: the rig
+ */
+void rig_listen(struct rig *rig)
+{
+	rig_ear.flags = CON_ENABLED;
+	rig_ear.index = -1;
+	register_console(&rig_ear);
+	KUNIT_ASSERT_EQ(rig->test, kunit_add_action_or_reset(rig->test, rig_unregister_ear, NULL),
+			0);
+}
+
+/**
+ * rig_forget() - empty rig_said
+ */
+void rig_forget(void)
+{
+	rig_said_len = 0;
+	rig_said[0] = '\0';
 }

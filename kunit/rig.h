@@ -15,11 +15,25 @@
 #include "../asp.h"
 #include "crtm-chip.h"
 
-#define RIG_LOG		256	/* opcodes that are kept */
+#define RIG_LOG		1024	/* opcodes that are kept */
 
 /* How a chip is bound */
 #define RIG_SPI		BIT(0)	/* a controller of plain transfers, else spi-mem */
 #define RIG_PROPERTY	BIT(1)	/* with "micron,sector-protection" */
+
+/**
+ * struct rig_lie - reads that get something else than what the chip drove; spi-mem only
+ * @op: opcode, 0: any
+ * @val: each byte read
+ * @skip: so many are right before
+ * @nr: and so many wrong
+ */
+struct rig_lie {
+	u8 op;
+	u8 val;
+	u32 skip;
+	u32 nr;
+};
 
 /**
  * struct rig - a chip with its controller and its driver
@@ -37,7 +51,10 @@
  * @fail_at: the SPI operation (1 is the first after rig_start()) that fails with -EIO,
  *	0: none
  * @fail_nr: and how many in a row
+ * @fail_too: another one that fails, 0: none
  * @fail_after: they fail after the chip has seen them, not before
+ * @lie: reads that get something else
+ * @refused: opcode that the controller says it cannot do, 0: none; spi-mem only
  * @look: called after each SPI operation
  * @loglevel: the console's, before rig_quiet()
  */
@@ -55,16 +72,31 @@ struct rig {
 	u8 log[RIG_LOG];
 	u32 fail_at;
 	u32 fail_nr;
+	u32 fail_too;
 	bool fail_after;
+	struct rig_lie lie;
+	u8 refused;
 	void (*look)(struct rig *rig);
 	int loglevel;
 };
 
 struct rig *rig_new(struct kunit *test, const char *model);
 void rig_bind(struct rig *rig, unsigned int flags);
+bool rig_try_bind(struct rig *rig, unsigned int flags);
+void rig_remove(struct rig *rig);
 void rig_start(struct rig *rig);
 void rig_quiet(struct rig *rig);
 void rig_loud(struct rig *rig);
+
+extern char rig_said[];
+void rig_listen(struct rig *rig);
+void rig_forget(void);
+
+/* How often the chip has seen that opcode */
+static inline u32 rig_sent(struct rig *rig, u8 opcode)
+{
+	return rig->chip.opcount[opcode];
+}
 
 static inline struct spi_nor_asp *rig_asp(struct rig *rig)
 {
