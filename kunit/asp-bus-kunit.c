@@ -231,6 +231,15 @@ static void read_back(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, rig->chip.nv.aspr, ASP_ASPR_DEFAULT);
 	}
 
+	/* A password of FFh is what nobody there reads as: the chip is asked, and cannot tell. */
+	prepare(rig, MTD_ASP_PASSWORD_VERIFY);
+	cmd = command(MTD_ASP_PASSWORD_VERIFY);
+	memcpy(cmd.password, four_blank, sizeof(four_blank));
+	rig->lie = (struct rig_lie) { ASP_OP_RDPASS, 0xff, 0, 1 };
+	rig_start(rig);
+	KUNIT_EXPECT_EQ(test, four_command(rig, &cmd) ?: cmd.result, 0);
+	KUNIT_EXPECT_EQ(test, rig->log[rig->ops - 1], SPINOR_OP_RDSR);
+
 	/* The same doubt before password mode: not entered. */
 	prepare(rig, MTD_ASP_PASSWORD_MODE);
 	cmd = command(MTD_ASP_PASSWORD_MODE);
@@ -254,6 +263,9 @@ static void no_chip(struct kunit *test)
 		prepare(rig, nr);
 		crtm_chip_power_off(&rig->chip);
 		cmd = command(nr);
+		/* What a bus with nobody there reads as */
+		if (nr == MTD_ASP_PASSWORD_VERIFY)
+			memcpy(cmd.password, four_blank, sizeof(four_blank));
 		KUNIT_EXPECT_LT_MSG(test, four_command(rig, &cmd) ?: cmd.result, 0,
 				    "command %u", nr);
 		map = (struct mtd_asp_map) { .nr = N };

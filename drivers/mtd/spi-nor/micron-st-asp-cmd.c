@@ -361,8 +361,10 @@ static int asp_cmd_verify(struct spi_nor *nor, struct mtd_asp_cmd *cmd)
 		return ret;
 
 	ret = asp_read_password(nor, held);
+	if (!ret)
+		ret = micron_st_nor_asp_is_there(nor);
 	if (!ret && !micron_st_nor_asp_password_equal(held, cmd->password))
-		ret = micron_st_nor_asp_is_there(nor) ?: -EKEYREJECTED;
+		ret = -EKEYREJECTED;
 	memzero_explicit(held, sizeof(held));
 
 	return ret;
