@@ -780,6 +780,9 @@ static void take_ask(struct ctx *c, const struct batch *b)
 	if (v == PROOF || c->over)
 		return;
 	set_back(c);
+	/* A 01 that did not arrive leaves the key of an earlier job: nobody lied. */
+	if (v == FORGED && c->job.hkr == HKR_ASKED)
+		v = NEWS;
 	if (v == FORGED)
 		forged(c, s);
 	/*
@@ -1054,9 +1057,13 @@ int engine_results(struct kms *kms, const char *device, int64_t job, const struc
 		if (one == 404 || (one && ret == 200))
 			ret = one;
 	}
+	/* A database that failed knows neither job nor step; the agent must come again. */
+	if (kms->err)
+		ret = 500;
 	if (ret == 404) {
 		kms->err = true;
-	} else if (!db_int(kms, &batch, "SELECT 1 FROM step JOIN job ON job.id = step.job AND"
+	} else if (!kms->err &&
+		   !db_int(kms, &batch, "SELECT 1 FROM step JOIN job ON job.id = step.job AND"
 			   " job.batch = step.batch WHERE job = ? AND outcome IS NULL LIMIT 1",
 			   "i", job) &&
 		   db_int(kms, &batch, "SELECT 1 FROM job WHERE id = ? AND state = 'running' AND"

@@ -205,8 +205,10 @@ static void test_every_loss(void **state)
 	};
 	struct env *e = *state;
 	uint8_t *image = write_image(e, "image", SMALL_LEN, 2);
+	const char *count = "SELECT count(*) FROM history WHERE event = 'alarm'";
 	unsigned int k, act;
 	const char *end;
+	int64_t alarms;
 	int nth;
 
 	assert_string_equal(update_once(e, 1, "image", image, SMALL_LEN), "done");
@@ -219,12 +221,17 @@ static void test_every_loss(void **state)
 				memset(e->chip->array + 65536, 0x5a, SMALL_LEN);
 				e->chip->nv.regions = 0;
 				fill_tokens(e);
+				alarms = sql_int(e, "%s", count);
 				e->fault = (struct fault){ act, kinds[k].type, nth, 0, 0 };
 				end = update_once(e, 1, "image", image, SMALL_LEN);
 				if (strcmp(end, "done") || e->fault.seen <= nth)
 					fail_msg("%s at %02x: %s", act_names[act], kinds[k].type,
 						 end);
 				assert_int_equal(e->chip->nv.regions, 1);
+				/* What was only lost is nobody's lie. */
+				if (act >= ACT_LOST_ANSWER && sql_int(e, "%s", count) != alarms)
+					fail_msg("%s at %02x: an alarm", act_names[act],
+						 kinds[k].type);
 			}
 		}
 	}
@@ -445,6 +452,12 @@ static void test_results(void **state)
 	assert_int_equal(post(e, other), 404);
 	json_object_object_add(other, "job", json_object_new_int(99));
 	assert_int_equal(post(e, other), 404);
+
+	/* That the database fails says nothing of the step: it must not be taken for unknown. */
+	assert_int_equal(sql(e, "ALTER TABLE step RENAME TO gone"), SQLITE_OK);
+	assert_int_equal(post(e, results), 500);
+	assert_int_equal(sql(e, "ALTER TABLE gone RENAME TO step"), SQLITE_OK);
+	assert_int_equal(post(e, results), 200);
 
 	/* 1 MiB and a byte. */
 	big = malloc((1 << 20) + 2);
