@@ -523,4 +523,3 @@ void traffic_new_chip(struct traffic *f, const struct crtm_chip_model *model)
 	f->n = 0;
 	f->seq = 0;
 }
-
