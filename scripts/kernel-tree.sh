@@ -74,6 +74,9 @@ _update()
 	# shellcheck disable=SC2016 # make's own expansion
 	printf 'obj-%s\n' 'y += kunit/' '$(CONFIG_SPI_CRTM_EMU) += emu/' >>"$nor/Makefile"
 	printf 'source "drivers/mtd/spi-nor/%s/Kconfig"\n' kunit emu >>"$nor/Kconfig"
+	# For who turns that off for the rest of the kernel
+	echo 'KCSAN_SANITIZE := y' | tee -a "$tmp/drivers/mtd/Makefile" "$nor/Makefile" \
+		"$nor/emu/Kbuild" >/dev/null
 
 	(cd "$tmp" && find . -type f) | while read -r file; do
 		cmp -s "$tmp/$file" "$source/$file" && continue
