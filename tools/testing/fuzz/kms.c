@@ -227,9 +227,9 @@ static void set_up(void)
 	db_run(&kms, "INSERT INTO device (name, chip_id, size, slots, enrolled, provisioned, mc,"
 	       " tokens, tokens_at) VALUES (?, ?, ?, 4, 1, 1, 0, 30, 0)", "sbi", DEVICE,
 	       start.user.chip.id, (size_t)3, (int64_t)ARRAY_LEN);
-	db_run(&kms, "INSERT INTO root_key (device, slot, generation, key_id, key_data, tag, proven)"
-	       " VALUES (1, 0, 0, ?, ?, ?, 1)", "bbb", key_id, sizeof(key_id), key_id, (size_t)4,
-	       key_id, (size_t)12);
+	db_run(&kms, "INSERT INTO root_key (device, slot, generation, key_id, key_data, tag,"
+	       " proven) VALUES (1, 0, 0, ?, ?, ?, 1)", "bbb", key_id, sizeof(key_id), key_id,
+	       (size_t)4, key_id, (size_t)12);
 	CHECK(!db_end(&kms));
 	CHECK(sqlite3_open(":memory:", &template) == SQLITE_OK);
 	copy_database(template, kms.db);
