@@ -185,6 +185,12 @@ u64 spi_nor_crtm_time(u32 fixed_us, u32 us_64k, u32 range)
 	return fixed_us + DIV_ROUND_UP_ULL((u64)us_64k * range, 65536);
 }
 
+/* A chip that is busy, or has just got power, has no response. */
+static bool crtm_is_response(u8 status)
+{
+	return status != RPMC_STATUS_POWER_ON && !(status & RPMC_STATUS_BUSY);
+}
+
 /**
  * spi_nor_crtm_check_response() - does a response belong to its block?
  * @nor: the flash, its lock held
@@ -198,7 +204,7 @@ int spi_nor_crtm_check_response(struct spi_nor *nor, const struct crtm_xfer *xfe
 {
 	const u8 *resp = xfer->out;
 
-	if (resp[0] == RPMC_STATUS_POWER_ON || resp[0] & RPMC_STATUS_BUSY)
+	if (!crtm_is_response(resp[0]))
 		return -EIO;
 	if (xfer->cmd->type > RPMC_REQUEST_COUNTER)
 		return nor->params->crtm->vendor->check(nor, xfer);
@@ -358,6 +364,9 @@ int spi_nor_crtm_run(struct spi_nor *nor, struct crtm_xfer *xfer)
 		return ret;
 
 	ret = crtm_read(nor, xfer->out, cmd->resp);
+	/* Not ready after all: whoever takes the lock next waits. */
+	if (!ret && !crtm_is_response(xfer->out[0]))
+		return -EIO;
 	if (!ret)
 		ret = spi_nor_crtm_check_response(nor, xfer);
 

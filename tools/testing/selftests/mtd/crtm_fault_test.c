@@ -402,6 +402,23 @@ TEST_F(fault, bit_flip)
 	SEND_SIGNED(RD_CRTM_CMD, len, keys.hkr);
 }
 
+/*
+ * Seen ready, and then it is not: that counts. The last one, for the chip remembers that it was
+ * asked while it was busy.
+ */
+TEST_F_TIMEOUT(fault, busy_after_all, 60)
+{
+	static uint8_t data[SECTOR];
+
+	ASSERT_EQ(0, emu_set(self->chip, "fault", "stuck 2 96"));
+	self->o = exchange(self->fd, RD_CRTM_CMD, self->block, get_info(self->block));
+	EXPECT_UNKNOWN(-EIO);
+	EXPECT_EQ(-1, pread(self->fd, data, sizeof(data), 0));
+	EXPECT_EQ(1, emu_opcode(self->chip, RPMC_OP1_DEFAULT));
+	ASSERT_EQ(0, emu_set(self->chip, "reset_pin", "1"));
+	EXPECT_WELL();
+}
+
 /* The JESD260 part of the other vendor: its busy bit stands elsewhere. */
 TEST(other_vendor_stuck)
 {
