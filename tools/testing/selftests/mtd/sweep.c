@@ -478,9 +478,8 @@ static const char *match_trace(struct bench *b, const struct fault *f)
 	for (i = 0; i < b->sent; i++)
 		count[b->step[i].block[RPMC_OFF_TYPE]]--;
 	for (i = 0; i < 256; i++)
-		if ((int)count[i] > 0 && i != CRTM_GET_INFO &&
-		    strcmp(f->name, "flip_out"))
-			return WRONG("invariant 9: a block of type %02x more than was to be sent", i);
+		if ((int)count[i] > 0 && i != CRTM_GET_INFO && strcmp(f->name, "flip_out"))
+			return WRONG("invariant 9: a block of type %02x too many", i);
 	/* It may get busy of itself right after it said that it was ready. */
 	if (u32(b, "violations") - b->violations > !strcmp(f->name, "stuck"))
 		return "invariant 9: OP1 while the chip is busy";
@@ -604,8 +603,8 @@ const char *job_check(struct bench *b)
 		return wrong;
 	for (i = 0; i < b->window_len; i++)
 		if (is.array[i] != m->array[i] && (i < start || i >= end))
-			return WRONG("invariants 3, 5 and 11: byte %x is %02x, not %02x", WINDOW + i,
-				     is.array[i], m->array[i]);
+			return WRONG("invariants 3, 5 and 11: byte %x is %02x, not %02x",
+				     WINDOW + i, is.array[i], m->array[i]);
 	return NULL;
 }
 
