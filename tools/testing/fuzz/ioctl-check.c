@@ -153,6 +153,25 @@ static bool is_forget(const u8 *block, size_t len)
 	       zero(block + RPMC_OFF_SLOT, len - RPMC_OFF_SLOT);
 }
 
+void check_announced(const struct call *call, const u8 *block, size_t len)
+{
+	struct mtd_crtm_entry entry;
+	struct mtd_crtm_cmd cmd;
+	u32 i, announced = 0;
+	u8 *now;
+
+	if (call->raced || is_forget(block, len) || !fetch(call, call->arg, &cmd, sizeof(cmd)))
+		return;
+	for (i = 0; i < cmd.nr; i++) {
+		now = user_bytes(cmd.entries + i * sizeof(entry), sizeof(entry));
+		CHECK(now);
+		memcpy(&entry, now, sizeof(entry));
+		announced += entry.sent == 1 && entry.result;
+	}
+	/* Those before it have been answered; the answer may lie over an entry. */
+	CHECK(announced || call->arg != USER_BASE);
+}
+
 /* Blocks on the bus are the caller's, in their order, each once; the entries say so. */
 static void check_list(const struct call *call, const struct mtd_crtm_cmd *cmd)
 {

@@ -36,6 +36,9 @@ struct call {
 /* Just before it is made */
 void note_call(struct call *call);
 
+/* Just before a block is sent: does the caller's memory say that it may have been? */
+void check_announced(const struct call *call, const u8 *block, size_t len);
+
 /* Was this block one that may be sent? */
 void check_sent(const struct mtd_crtm_info *info, const struct call *call, const u8 *block,
 		size_t len);

@@ -174,7 +174,10 @@ static void reset_world(void)
 static void make_block(struct fuzz_in *in)
 {
 	u32 addr = fuzz_u16(in) << 4, len = 1 + fuzz_u8(in);
-	u8 slot = fuzz_u8(in) & 3, data[256];
+	u8 slot = fuzz_u8(in), data[256];
+	bool far = slot & 4;
+
+	slot &= 3;
 
 	switch (fuzz_u8(in) % 15) {
 	case 0:
@@ -204,10 +207,11 @@ static void make_block(struct fuzz_in *in)
 		build_program(host, addr, data, len);
 		break;
 	case 9:
-		build_protect(host, addr & ~0xffff, 0x10000 * (1 + len % 3), slot & 1);
+		len = far ? fuzz_u32(in) : 1 + len % 3;
+		build_protect(host, addr & ~0xffff, len << 16, slot & 1);
 		break;
 	case 10:
-		build_measure(host, slot, len, addr, addr + len);
+		build_measure(host, slot, len, addr, far ? fuzz_u32(in) : len);
 		break;
 	case 11:
 		build_derive(host, slot, addr & ~0xffff, 0x10000);
@@ -236,6 +240,8 @@ static void put(u64 address, const void *from, size_t n)
 
 static void make_list(struct fuzz_in *in)
 {
+	/* What responses are long, and less and more than that */
+	static const u32 room[] = { 136, 112, 72, 49, 40, 0, 1, 48, 137, 200, USER_SIZE };
 	struct mtd_crtm_cmd cmd = { .size = sizeof(cmd), .entries = ENTRIES };
 	struct mtd_crtm_entry entry = { 0 };
 	u32 i;
@@ -244,10 +250,12 @@ static void make_list(struct fuzz_in *in)
 	put(ARG, &cmd, sizeof(cmd));
 	for (i = 0; i < cmd.nr; i++) {
 		make_block(in);
+		if (fuzz_u8(in) & 1)
+			host->blk[fuzz_u16(in) % HOST_MAX_BLOCK] = fuzz_u8(in);
 		entry.in = IN(i);
 		entry.in_len = host->n;
-		entry.out = OUT(i);
-		entry.out_len = 200;
+		entry.out_len = room[fuzz_u8(in) % ARRAY_SIZE(room)];
+		entry.out = entry.out_len ? OUT(i) : 0;
 		put(IN(i), host->blk, host->n);
 		put(ENTRIES + i * sizeof(entry), &entry, sizeof(entry));
 	}
@@ -344,6 +352,13 @@ static void after(bool troubled, const struct call *call)
 	CHECK(!world.chip->chip.v.wel);
 }
 
+static const struct call *current_call;
+
+static void before_send(const u8 *block, size_t len)
+{
+	check_announced(current_call, block, len);
+}
+
 static void one_call(struct fuzz_in *in)
 {
 	u8 flags = fuzz_u8(in), nr = fuzz_u8(in);
@@ -384,6 +399,8 @@ static void one_call(struct fuzz_in *in)
 	note_call(&call);
 
 	asp_in = in;
+	current_call = &call;
+	world.before_send = before_send;
 	call.ret = mtd_security_ioctl(&file, partition ? &part : &bound.nor.mtd, call.number,
 				      call.arg, &active);
 	if (call.ret == -ENOIOCTLCMD && active)

@@ -223,6 +223,8 @@ int spi_mem_adjust_op_size(struct spi_mem *mem, struct spi_mem_op *op)
 
 static void note_block(const u8 *tx, size_t n)
 {
+	if (world.before_send)
+		world.before_send(tx, n);
 	CHECK(world.nr_sent < MAX_SENT);
 	memcpy(world.sent[world.nr_sent], tx, n);
 	world.sent_len[world.nr_sent++] = n;

@@ -40,6 +40,7 @@
  * @probing: nobody can use the device yet
  * @locked: the flash's lock is held
  * @locked_us: since when
+ * @before_send: called with a block just before it is sent, NULL: nobody
  * @users: active references
  * @allocated: allocations that were not freed
  * @sent: blocks that the driver sent
@@ -66,6 +67,7 @@ struct world {
 	bool probing;
 	bool locked;
 	u64 locked_us;
+	void (*before_send)(const u8 *block, size_t len);
 	int users;
 	int allocated;
 	u8 sent[MAX_SENT][MAX_BLOCK];
