@@ -242,6 +242,8 @@ static int new_chip(struct nth *t, int arg)
 	int ret;
 
 	(void)arg;
+	/* The call may have unbound it. */
+	t->kept = t->kept && mtd_number(CHIP) >= 0;
 	if (t->kept)
 		return t->fd < 0 ? reopen(t) : 0;
 	if (t->fd >= 0)
