@@ -48,6 +48,7 @@ help:
 ##   make check-all          those and many more, in parts of an hour at most; each can be had
 ##                           alone as make check-PART: scripts/check -h lists them
 ##   make check-report       what the parts that were run have found, with the matrix of kernels
+##   make lint               of those what checks the sources without running them
 ##   make kunit              of those the driver's arithmetic and sequences, in a user-mode kernel
 ##   make fuzz               libFuzzer on what takes hostile input; TIME=SECONDS for each target,
 ##                           SEED=N, TARGETS="ioctl chip ..."
@@ -69,6 +70,9 @@ series:
 	@[ -n "$(KSRC)" ] || { echo "which kernel source? make series KSRC=TREE" >&2; exit 2; }
 	@scripts/series $(if $(OUT),-o $(OUT)) $(if $(REFERENCE),-r) \
 		$(if $(CRTM_COMMANDS),-c $(CRTM_COMMANDS)) $(KSRC)
+
+lint: setup
+	@scripts/lint
 
 kunit: setup
 	@scripts/kunit
@@ -145,5 +149,5 @@ distclean: clean
 ##   CRTM_COMMANDS=FILE      a header with another command set
 ##   CRTM_CACHE=FOLDER       the cache, default ~/.cache/mtd-crtm
 
-.PHONY: series help demo check fuzz kunit docs setup modules modules_install modules_uninstall \
-	dkms check-dkms tools commands guest clean distclean
+.PHONY: series help demo check lint fuzz kunit docs setup modules modules_install \
+	modules_uninstall dkms check-dkms tools commands guest clean distclean

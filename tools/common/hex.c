@@ -27,7 +27,7 @@ int hex_decode(const char *s, uint8_t *out, size_t cap, size_t *len)
 		if (digit(s[i]) < 0)
 			return -1;
 	for (i = 0; i < n / 2; i++)
-		out[i] = digit(s[2 * i]) << 4 | digit(s[2 * i + 1]);
+		out[i] = digit(s[2 * i]) * 16 + digit(s[2 * i + 1]);
 	*len = n / 2;
 	return 0;
 }

@@ -36,8 +36,8 @@ int service_init(void)
 	stop_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (stop_fd < 0)
 		return -errno;
-	if (usec && (!pid || atoll(pid) == getpid()))
-		watchdog_ms = atoll(usec) / 1000 / 2;
+	if (usec && (!pid || strtoll(pid, NULL, 10) == getpid()))
+		watchdog_ms = strtoll(usec, NULL, 10) / 1000 / 2;
 	return 0;
 }
 

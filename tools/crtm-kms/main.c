@@ -26,7 +26,7 @@ struct args {
 	uint32_t address;
 	uint32_t length;
 	uint32_t size;
-	int slots;
+	uint32_t slots;
 	bool protect;
 	bool remove;
 	bool wait;
@@ -407,7 +407,6 @@ int main(int argc, char **argv)
 	const struct verb *v;
 	struct kms kms = { };
 	bool ok = true;
-	uint32_t n;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "o:hV", options, NULL)) != -1) {
@@ -425,8 +424,8 @@ int main(int argc, char **argv)
 			ok = parse_bytes(optarg, &a.size);
 			break;
 		case OPT_SLOTS:
-			ok = parse_bytes(optarg, &n) && n >= 1 && n <= RPMC_MAX_SLOTS;
-			a.slots = n;
+			ok = parse_bytes(optarg, &a.slots) && a.slots >= 1 &&
+			     a.slots <= RPMC_MAX_SLOTS;
 			break;
 		case 'o':
 			a.out = optarg;

@@ -123,7 +123,7 @@ static int open_node(struct ctl *ctl, bool write, list_fn *list, const char *wha
 		ctl_error("name of the device is too long");
 		return CTL_USAGE;
 	} else {
-		strcpy(ctl->path, ctl->device);
+		snprintf(ctl->path, sizeof(ctl->path), "%s", ctl->device);
 	}
 
 	ctl->fd = crtm_open(ctl->path, write);

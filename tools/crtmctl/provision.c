@@ -131,7 +131,7 @@ static int parse_plan(const char *name, json_object *obj, struct plan *plan)
 		ctl_error("%s: \"device\" is missing or no device name", name);
 		return CTL_USAGE;
 	}
-	strcpy(plan->device, device);
+	snprintf(plan->device, sizeof(plan->device), "%s", device);
 	slots = jsonx_array(obj, "slots", 1, RPMC_MAX_SLOTS);
 	if (!slots) {
 		ctl_error("%s: \"slots\" is missing or not an array of 1 to %d", name,

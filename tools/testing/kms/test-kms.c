@@ -620,7 +620,7 @@ static void test_restored(void **state)
 	assert_string_equal(work(e, job), "held");
 	assert_int_equal(sql_int(e, "SELECT held IS NOT NULL FROM device"), 1);
 	assert_int_equal(e->chip->nv.mc[0], now);
-	job = cli_job(e, "info " DEVICE);
+	cli_job(e, "info " DEVICE);
 	assert_int_equal(next_batch(e, 0, &batch, NULL), 204);
 	server_stop(e, 0);
 
