@@ -3,7 +3,9 @@
  * The ioctls of <uapi/mtd/mtd-security.h>: their table, and what mtdchar calls.
  */
 
+#include <linux/blkpg.h>
 #include <linux/build_bug.h>
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/mtd/mtd.h>
@@ -110,7 +112,7 @@ out:
  * @cmd: number of the ioctl, any
  * @arg: its argument; of a 32-bit task as compat_ptr() makes it
  * @active: out, with -ENOIOCTLCMD: what mtd_security_put() has to be given when
- *	the ioctl is done. Keeps the device.
+ *	the ioctl is done. Keeps the device if not NULL.
  *
  * Return: -ENOIOCTLCMD if the number is somebody else's; -ENODEV for any number
  * once the device is gone; otherwise what <uapi/mtd/mtd-security.h> says.
@@ -127,9 +129,18 @@ int mtd_security_ioctl(struct file *file, struct mtd_info *mtd, unsigned int cmd
 
 	*active = NULL;
 	if (!op) {
-		if (call.sec && !mtd_security_get(call.sec))
+		if (call.sec && READ_ONCE(call.sec->dead))
 			return -ENODEV;
-		*active = call.sec;
+		/*
+		 * What adds and removes devices keeps this one. All else goes through
+		 * operations that know when it is gone, and may sleep on the caller's
+		 * memory for as long as he likes.
+		 */
+		if (call.sec && cmd == BLKPG && capable(CAP_SYS_ADMIN)) {
+			if (!mtd_security_get(call.sec))
+				return -ENODEV;
+			*active = call.sec;
+		}
 		return -ENOIOCTLCMD;
 	}
 

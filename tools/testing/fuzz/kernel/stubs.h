@@ -41,6 +41,7 @@ typedef unsigned int fmode_t;
 #define ENOIOCTLCMD		515
 #define FMODE_WRITE		2
 #define CAP_SYS_ADMIN		21
+#define BLKPG			_IO(0x12, 105)
 #define GFP_KERNEL		0
 #define GFP_USER		0
 
