@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common.h"
@@ -137,6 +139,86 @@ TEST_F_TIMEOUT(suspend, power_lost, 60)
 			continue;
 		EXPECT_GT(atoi(record) & 7, 4) TH_LOG("%s", record);
 	}
+}
+
+struct busy {
+	volatile bool stop;
+	unsigned int lists, cut, blocks;
+};
+
+/* Lists of measurements, and the array, all the time; returns a line, or 0. */
+static int work(int fd, struct busy *b)
+{
+	enum { NR = 8 };
+	static uint8_t block[MAX_BLOCK], out[NR][MAX_RESPONSE], data[SECTOR], back[SECTOR];
+	static const uint8_t nonce[CRTM_MEASURE_NONCE_LEN] = "nonce";
+	struct erase_info_user erase = { .start = SECTOR_USED, .length = SECTOR };
+	struct mtd_crtm_entry entry[NR];
+	struct mtd_crtm_cmd cmd;
+	int i, ret;
+
+	for (; !b->stop; b->lists++) {
+		memset(data, b->lists, sizeof(data));
+		if (ioctl(fd, MEMERASE, &erase) ||
+		    pwrite(fd, data, SECTOR, erase.start) != SECTOR ||
+		    pread(fd, back, SECTOR, erase.start) != SECTOR || memcmp(data, back, SECTOR))
+			return __LINE__;
+		for (i = 0; i < NR; i++)
+			entry[i] = (struct mtd_crtm_entry) {
+				.in = (uintptr_t)block,
+				.in_len = block_measure(0, nonce, 0, 4 << 16, block),
+				.out = (uintptr_t)out[i], .out_len = MAX_RESPONSE,
+			};
+		cmd = (struct mtd_crtm_cmd) {
+			.size = sizeof(cmd), .nr = NR, .entries = (uintptr_t)entry,
+		};
+		/* Who is to be frozen is woken as by a signal: between two blocks. */
+		ret = ioctl(fd, RD_CRTM_CMD, &cmd);
+		if (ret && errno != EINTR)
+			return __LINE__;
+		b->cut += ret || cmd.done < NR;
+		for (i = 0; i < NR; i++) {
+			if (entry[i].sent != (i < (int)cmd.done))
+				return __LINE__;
+			if (!entry[i].sent)
+				continue;
+			b->blocks++;
+			if (entry[i].result || entry[i].status != RPMC_STATUS_SUCCESS)
+				return __LINE__;
+		}
+	}
+	return 0;
+}
+
+/* Suspended in the middle of lists and writes, again and again: nothing is lost or sent twice. */
+TEST_F_TIMEOUT(suspend, in_the_middle, 120)
+{
+	struct busy *b;
+	int i, pid, status;
+
+	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, b);
+	ASSERT_EQ(0, emu_set(self->chip, "time_scale", "100"));
+	emu_clear(self->chip);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(work(self->fd, b) % 256);
+	for (i = 0; i < 2; i++) {
+		usleep(300000 + 70000 * i);
+		ASSERT_EQ(0, sleep_and_wake(variant->real));
+	}
+	usleep(300000);
+	b->stop = true;
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status) TH_LOG("line %d", WEXITSTATUS(status));
+	printf("# %u lists, %u of them cut\n", b->lists, b->cut);
+	EXPECT_GT(b->lists, 2);
+	EXPECT_EQ(b->blocks, emu_opcode(self->chip, RPMC_OP1_DEFAULT));
+	EXPECT_EQ(0, emu_state(self->chip, "violations"));
+	EXPECT_EQ(0, emu_state(self->chip, "busy_ignored"));
+	munmap(b, sizeof(*b));
+	ASSERT_EQ(0, emu_set(self->chip, "time_scale", "0"));
 }
 
 TEST_HARNESS_MAIN
