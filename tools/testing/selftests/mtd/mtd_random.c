@@ -44,7 +44,7 @@
 #define NR_SLOTS	4
 #define WORKERS		4		/* the last one without CAP_SYS_ADMIN */
 #define DISTURBER	WORKERS		/* one process more, which does not call but disturbs */
-#define ROUND_MS	10000		/* then the chips are new ones; two rounds at least */
+#define MAX_ROUND_MS	30000		/* then the chips are new ones; two rounds at least */
 #define CALL_S		100		/* no call may take longer: a stuck chip costs 40 s */
 #define NR_FDS		4
 #define MAX_NODES	12
@@ -1286,7 +1286,8 @@ int main(int argc, char **argv)
 	for (round = 0; alive && loaded && now_ms() < end; round++) {
 		loaded = !load_chips(MODELS);
 		if (loaded)
-			alive = do_round(seed, round, seconds < 20 ? seconds * 500 : ROUND_MS);
+			alive = do_round(seed, round, seconds < MAX_ROUND_MS / 500 ?
+					 seconds * 500 : MAX_ROUND_MS);
 	}
 	write_text("/sys/power/pm_test", "none");
 	report(seed, seconds, round);
