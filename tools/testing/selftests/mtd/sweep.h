@@ -65,7 +65,7 @@ struct bench {
 
 struct fault {
 	const char *name;
-	const char *opcode;	/* NULL: counted in OP1 blocks, or in steps of a non-volatile change */
+	const char *opcode;	/* NULL: n counts OP1 blocks, or steps of a non-volatile change */
 	bool broken;		/* the chip is of no use until it is reset */
 };
 
