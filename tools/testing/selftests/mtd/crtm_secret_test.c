@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Secrets in kernel memory: root keys, derived keys and passwords that went through the
+ * Secrets in kernel memory: root keys and derived keys that went through the
  * ioctls are nowhere in the machine's memory afterwards, freed or not, whether the call
  * succeeded or failed. Read from /proc/kcore.
  *
@@ -25,7 +25,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "asp.h"
 #include "common.h"
 #include "kselftest_harness.h"
 #include "session.h"
@@ -316,72 +315,6 @@ TEST_F_TIMEOUT(secret, derived_key, 300)
 		if (faults[i])
 			SEND(RD_CRTM_CMD, block_get_info(0, nonce, self->block));
 		EXPECT_FORGOTTEN(faults[i] ?: "answered");
-	}
-}
-
-struct password_case {
-	const char *what;
-	unsigned int nr;
-	bool no_confirm, password_mode;
-	int missing, ret, result;
-	const char *fault;
-};
-
-static void send_password(const struct password_case *c, int fd, uint8_t *end,
-			  struct told *told)
-{
-	size_t len = sizeof(struct mtd_asp_cmd) - c->missing;
-	struct mtd_asp_cmd init, *cmd = (void *)(end - len);
-
-	asp_init(&init, c->nr);
-	if (c->no_confirm)
-		memset(init.confirm, 0, sizeof(init.confirm));
-	memcpy(cmd, &init, len);
-	if (getrandom(cmd->password, sizeof(cmd->password), 0) != sizeof(cmd->password))
-		_exit(1);
-	told->ret = asp_cmd(fd, cmd);
-	told->result = cmd->result;
-	take(told->masked, cmd->password, 0, sizeof(cmd->password));
-}
-
-/* A password, with each way to fail. */
-TEST_F_TIMEOUT(secret, password, 300)
-{
-	static const struct password_case cases[] = {
-		{ .what = "verify", .nr = MTD_ASP_PASSWORD_VERIFY, .result = -EKEYREJECTED },
-		{ .what = "no confirmation", .nr = MTD_ASP_PASSWORD_MODE, .no_confirm = true,
-		  .ret = -EINVAL },
-		{ .what = "the end is not there", .nr = MTD_ASP_PASSWORD_PROGRAM, .missing = 16,
-		  .ret = -EFAULT },
-		{ .what = "not in password mode", .nr = MTD_ASP_PASSWORD_UNLOCK, .ret = -EACCES },
-		{ .what = "not sent", .nr = MTD_ASP_PASSWORD_PROGRAM, .result = -EIO,
-		  .fault = "eio_before 1 28" },
-		{ .what = "unlock", .nr = MTD_ASP_PASSWORD_UNLOCK, .password_mode = true,
-		  .result = -EKEYREJECTED },
-		{ .what = "unlock fails", .nr = MTD_ASP_PASSWORD_UNLOCK, .password_mode = true,
-		  .result = -EIO, .fault = "eio_after 1 29" },
-		{ .what = "unlock is not sent", .nr = MTD_ASP_PASSWORD_UNLOCK,
-		  .password_mode = true, .result = -EIO, .fault = "eio_before 1 29" },
-	};
-	bool password_mode = false;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		/* One case will do for what the controller meets. */
-		if (variant->controller && (!cases[i].password_mode || cases[i].fault))
-			continue;
-		if (cases[i].password_mode && !password_mode) {
-			ASSERT_EQ(0, asp_do(self->fd, MTD_ASP_PASSWORD_MODE, 0, 0));
-			ASSERT_EQ(0, emu_set(self->chip, "power_cycle", "1"));
-			password_mode = true;
-		}
-		ASSERT_EQ(0, emu_set(self->chip, "fault", cases[i].fault ?: "none"));
-		SLEEPER(send_password(&cases[i], self->fd, self->mem + self->page, self->told));
-		EXPECT_EQ(cases[i].ret, self->told->ret) TH_LOG("%s", cases[i].what);
-		if (!cases[i].ret)
-			EXPECT_EQ(cases[i].result, self->told->result) TH_LOG("%s", cases[i].what);
-		ASSERT_EQ(0, emu_set(self->chip, "fault", "none"));
-		EXPECT_FORGOTTEN(cases[i].what);
 	}
 }
 
