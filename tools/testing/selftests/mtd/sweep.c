@@ -692,8 +692,8 @@ const char *with_fault(struct bench *b, const struct fault *f, unsigned int n, b
 	/* A reader of the array is not kept for ever either. */
 	if (f->broken) {
 		start = now_ms();
-		if (pread(b->fd, &c, 1, WELL_AT) == 1 && b->step[b->sent - 1].verdict == UNKNOWN &&
-		    !b->cut)
+		if (pread(b->fd, &c, 1, WELL_AT) == 1 && !b->cut && b->sent &&
+		    b->step[b->sent - 1].verdict == UNKNOWN)
 			return "the array is read from a chip that is busy";
 		if (now_ms() - start > BUSY_MS + LATE_MS)
 			return WRONG("a read took %lu ms", now_ms() - start);
