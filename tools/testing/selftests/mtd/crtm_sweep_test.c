@@ -5,7 +5,7 @@
  * the other. Nothing hangs; what the chip is afterwards is what it has accepted, and what was said
  * of that is true; the chip works on, and the job can be ended.
  *
- * CRTM_SWEEP_STRIDE=N: only every N-th chance. CRTM_SWEEP_SEED: which bits, bytes, lengths.
+ * CRTM_SWEEP_STRIDE=N: only every N-th chance. SEED: which bits, bytes, lengths.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -181,7 +181,7 @@ FIXTURE_SETUP(sweep)
 
 	wrong = bench_new(&self->b, variant->chips, PAGES * PAGE_LEN);
 	ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
-	self->b.seed = setting("CRTM_SWEEP_SEED", 1);
+	self->b.seed = setting("SEED", 1);
 	self->stride = setting("CRTM_SWEEP_STRIDE", 1);
 	ASSERT_NE(0, self->stride);
 	printf("# report: seed: crtm_sweep_test %u\n", self->b.seed);

@@ -650,8 +650,8 @@ const char *bench_finish(struct bench *b, bool update)
 			return "the update cannot be ended";
 		MUST(b, block_measure(0, bench_nonce(), AREA, b->image_len, job_block(b)));
 		sha256(b->image, b->image_len, digest);
-		if (memcmp(digest, b->step[0].o.out + CRTM_RESP_OFF_PAYLOAD +
-			   CRTM_MEASURE_OFF_DIGEST, sizeof(digest)))
+		if (memcmp(b->step[0].o.out + CRTM_RESP_OFF_PAYLOAD + CRTM_MEASURE_OFF_DIGEST,
+			   digest, sizeof(digest)))
 			return "the update has ended in another image";
 	}
 	MUST(b, block_close(k, job_block(b)));

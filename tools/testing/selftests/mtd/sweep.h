@@ -3,7 +3,7 @@
  * Sweeps of faults over jobs: a bench with one chip, a job of signed blocks as a server would
  * sign them in advance, one fault at a time, and what has to hold whatever the fault was.
  *
- * The invariants are those of the reference command set: see Documentation/testing.rst.
+ * The invariants are those of the reference command set: see Documentation/security-model.rst.
  */
 #ifndef SELFTEST_MTD_SWEEP_H
 #define SELFTEST_MTD_SWEEP_H
@@ -65,7 +65,7 @@ struct bench {
 
 struct fault {
 	const char *name;
-	const char *opcode;	/* NULL: n counts OP1 blocks, or steps of a non-volatile change */
+	const char *opcode;	/* NULL: counted in blocks, or in steps of a non-volatile change */
 	bool broken;		/* the chip is of no use until it is reset */
 };
 
