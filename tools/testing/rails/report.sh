@@ -151,5 +151,7 @@ for s in xml.parse(sys.argv[1]).getroot():
 print("|".join(suites))
 END
 )"
+result "a check that scripts/lint does not know" "1 lint: no check 'nonsense'" \
+	"$("$scripts/lint" nonsense >"$work/lint" 2>&1; echo $? "$(cat "$work/lint")")"
 echo "1..$n"
 exit $bad
