@@ -10,13 +10,7 @@
 #include <linux/sizes.h>
 #include <linux/string.h>
 
-#include "../../mtdsecurity.h"
-#include "../crtm.h"
-#include "../lifetime.h"
-
-#define SIZE		SZ_256K		/* of the chip */
-#define PART		SZ_64K		/* offset of the partition */
-#define PART_SIZE	SZ_128K
+#include "crtm-flash.h"
 
 /* Commands of nobody's: what a range can be wrong in */
 #define RANGE		0x40
@@ -45,74 +39,16 @@ static const struct spi_nor_crtm_vendor vendor = {
 /* Lengths of the blocks of JESD260, by their command type */
 static const u32 rpmc_len[] = { 64, 40, 40, 48 };
 
-/* A flash with JESD260, a node of the whole of it and one of a part */
-struct flash {
-	struct spi_nor_bound bound;
-	struct spi_nor_flash_parameter params;
-	struct flash_info info;
-	struct spi_nor_crtm crtm;
-	struct mtd_info part;
-	struct mtd_security_call call;
-	u8 in[DATA_LEN(CRTM_PAGE_SIZE) + 1];
-};
-
-static int flash_init(struct kunit *test)
-{
-	static const u8 sfdp[] = { 0xf0, RPMC_OP1_DEFAULT, RPMC_OP2_DEFAULT, 0, 0, 0, 0, 0 };
-	struct flash *flash = kunit_kzalloc(test, sizeof(*flash), GFP_KERNEL);
-	struct spi_nor *nor;
-
-	KUNIT_ASSERT_NOT_NULL(test, flash);
-	KUNIT_ASSERT_EQ(test, spi_nor_rpmc_parse(&flash->crtm, sfdp), 0);
-	nor = &flash->bound.nor;
-	nor->params = &flash->params;
-	nor->info = &flash->info;
-	nor->mtd.size = SIZE;
-	flash->params.crtm = &flash->crtm;
-	flash->part.parent = &nor->mtd;
-	flash->part.part.offset = PART;
-	flash->part.size = PART_SIZE;
-
-	flash->bound.sec.ops = &spi_nor_crtm_ops;
-	mtd_security_register(&flash->bound.sec, &nor->mtd);
-	flash->call.sec = &flash->bound.sec;
-	flash->call.mtd = &nor->mtd;
-	flash->call.wr = true;
-	flash->call.sec->ops->info(flash->call.sec, &flash->call.info);
-
-	flash->in[0] = RPMC_OP1_DEFAULT;
-	test->priv = flash;
-	return 0;
-}
-
-static void flash_exit(struct kunit *test)
-{
-	struct flash *flash = test->priv;
-
-	if (!flash)
-		return;
-	mtd_security_kill(&flash->bound.sec);
-	mtd_security_unregister(&flash->bound.sec);
-}
-
-static int check(struct flash *flash, u32 in_len, u32 out_len)
-{
-	const struct mtd_crtm_entry entry = { .in_len = in_len, .out_len = out_len };
-	struct mtd_security_block block = { .in = flash->in };
-
-	return mtd_crtm_check_block(&flash->call, &entry, &block);
-}
-
-static int check_type(struct flash *flash, u8 type)
+static int check_type(struct crtm_flash *flash, u8 type)
 {
 	flash->in[RPMC_OFF_TYPE] = type;
-	return check(flash, rpmc_len[type], 0);
+	return crtm_flash_check(flash, rpmc_len[type], 0);
 }
 
 /* What the table does not name is refused, whatever follows. */
 static void opcodes(struct kunit *test)
 {
-	struct flash *flash = test->priv;
+	struct crtm_flash *flash = test->priv;
 	u32 opcode, type;
 
 	for (opcode = 0; opcode <= U8_MAX; opcode++)
@@ -121,26 +57,27 @@ static void opcodes(struct kunit *test)
 
 			flash->in[0] = opcode;
 			flash->in[RPMC_OFF_TYPE] = type;
-			KUNIT_EXPECT_EQ_MSG(test, check(flash, ours ? rpmc_len[type] : 40, 0),
+			KUNIT_EXPECT_EQ_MSG(test,
+					    crtm_flash_check(flash, ours ? rpmc_len[type] : 40, 0),
 					    ours ? 0 : -EPERM, "%02x %02x", opcode, type);
 		}
 }
 
 static void lengths(struct kunit *test)
 {
-	struct flash *flash = test->priv;
+	struct crtm_flash *flash = test->priv;
 	u32 type, len;
 
 	for (type = 0; type < ARRAY_SIZE(rpmc_len); type++) {
 		flash->in[RPMC_OFF_TYPE] = type;
 		for (len = 0; len <= flash->call.info.max_block + 1; len++)
-			KUNIT_EXPECT_EQ_MSG(test, check(flash, len, 0),
+			KUNIT_EXPECT_EQ_MSG(test, crtm_flash_check(flash, len, 0),
 					    len == rpmc_len[type] ? 0 : -EMSGSIZE,
 					    "type %02x, %u bytes", type, len);
-		KUNIT_EXPECT_EQ(test, check(flash, U32_MAX, 0), -EMSGSIZE);
+		KUNIT_EXPECT_EQ(test, crtm_flash_check(flash, U32_MAX, 0), -EMSGSIZE);
 		/* Room for the response: none, or for all of it */
 		for (len = 0; len <= RPMC_RESP_LEN + 1; len++)
-			KUNIT_EXPECT_EQ_MSG(test, check(flash, rpmc_len[type], len),
+			KUNIT_EXPECT_EQ_MSG(test, crtm_flash_check(flash, rpmc_len[type], len),
 					    !len || len >= 49 ? 0 : -EMSGSIZE,
 					    "type %02x, room for %u bytes", type, len);
 	}
@@ -148,7 +85,7 @@ static void lengths(struct kunit *test)
 
 static void headers(struct kunit *test)
 {
-	struct flash *flash = test->priv;
+	struct crtm_flash *flash = test->priv;
 	u32 type, val;
 
 	for (type = 0; type < ARRAY_SIZE(rpmc_len); type++)
@@ -172,7 +109,7 @@ static void headers(struct kunit *test)
 /* A node for reading only, a partition's node, a user without CAP_SYS_ADMIN */
 static void permissions(struct kunit *test)
 {
-	struct flash *flash = test->priv;
+	struct crtm_flash *flash = test->priv;
 	const struct cred *old;
 	struct cred *cred;
 	u32 type, i;
@@ -212,16 +149,16 @@ static void put_be32(u8 *p, u32 val)
 
 static void expect_range(struct kunit *test, u32 addr, u32 len)
 {
-	struct flash *flash = test->priv;
+	struct crtm_flash *flash = test->priv;
 	bool part = flash->call.mtd == &flash->part;
-	u64 start = part ? PART : 0, end = part ? PART + PART_SIZE : SIZE;
+	u64 start = part ? PART : 0, end = part ? PART + PART_SIZE : FLASH_SIZE;
 	bool good = len && addr % SZ_4K == 0 && len % SZ_4K == 0 && addr >= start &&
 		    (u64)addr + len <= end &&
 		    (u64)len * RANGE_US_64K <= SPI_NOR_CRTM_HOLD_MS * 1000ull * SZ_64K;
 
 	put_be32(flash->in + RPMC_HDR_LEN, addr);
 	put_be32(flash->in + RPMC_HDR_LEN + 4, len);
-	KUNIT_EXPECT_EQ_MSG(test, check(flash, RANGE_LEN, 0), good ? 0 : -EINVAL,
+	KUNIT_EXPECT_EQ_MSG(test, crtm_flash_check(flash, RANGE_LEN, 0), good ? 0 : -EINVAL,
 			    "0x%x+0x%x, partition %d", addr, len, part);
 }
 
@@ -230,15 +167,15 @@ static void ranges(struct kunit *test)
 {
 	static const u32 odd[] = { 1, SZ_4K - 1, SZ_4K + 1, PART - 1, PART + 1, SZ_1G,
 				   0x80000000, 0xffff0000, 0xfffff000, U32_MAX };
-	struct flash *flash = test->priv;
+	struct crtm_flash *flash = test->priv;
 	u32 addr, len, node, i, k;
 
 	flash->crtm.vendor = &vendor;
 	flash->in[RPMC_OFF_TYPE] = RANGE;
 	for (node = 0; node < 2; node++) {
 		flash->call.mtd = node ? &flash->part : &flash->bound.nor.mtd;
-		for (addr = 0; addr <= SIZE; addr += SZ_4K)
-			for (len = 0; len <= SIZE; len += SZ_4K)
+		for (addr = 0; addr <= FLASH_SIZE; addr += SZ_4K)
+			for (len = 0; len <= FLASH_SIZE; len += SZ_4K)
 				expect_range(test, addr, len);
 		for (i = 0; i < ARRAY_SIZE(odd); i++) {
 			for (k = 0; k < ARRAY_SIZE(odd); k++)
@@ -252,7 +189,7 @@ static void ranges(struct kunit *test)
 /* Data stay in one page. */
 static void pages(struct kunit *test)
 {
-	struct flash *flash = test->priv;
+	struct crtm_flash *flash = test->priv;
 	u32 addr, len;
 
 	flash->crtm.vendor = &vendor;
@@ -264,7 +201,7 @@ static void pages(struct kunit *test)
 
 			if (!len || len > CRTM_PAGE_SIZE)
 				want = -EMSGSIZE;
-			KUNIT_EXPECT_EQ_MSG(test, check(flash, DATA_LEN(len), 0), want,
+			KUNIT_EXPECT_EQ_MSG(test, crtm_flash_check(flash, DATA_LEN(len), 0), want,
 					    "%u at %u", len, addr);
 		}
 	}
@@ -273,7 +210,7 @@ static void pages(struct kunit *test)
 /* Nothing passes once the device is gone. */
 static void gone(struct kunit *test)
 {
-	struct flash *flash = test->priv;
+	struct crtm_flash *flash = test->priv;
 	u32 type;
 
 	mtd_security_kill(&flash->bound.sec);
@@ -294,8 +231,8 @@ static struct kunit_case mtdcrtm_cases[] = {
 
 static struct kunit_suite mtdcrtm_suite = {
 	.name = "mtdcrtm",
-	.init = flash_init,
-	.exit = flash_exit,
+	.init = crtm_flash_init,
+	.exit = crtm_flash_exit,
 	.test_cases = mtdcrtm_cases,
 };
 
