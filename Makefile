@@ -49,7 +49,8 @@ help:
 ##                           alone as make check-PART: scripts/check -h lists them
 ##   make check-report       what the parts that were run have found, with the matrix of kernels
 ##   make lint               of those what checks the sources without running them
-##   make kunit              of those the driver's arithmetic and sequences, in a user-mode kernel
+##   make kunit              of those the driver's KUnit tests, in a user-mode kernel; ARCH=arm64:
+##                           under QEMU
 ##   make fuzz               libFuzzer on what takes hostile input; TIME=SECONDS for each target,
 ##                           SEED=N, TARGETS="ioctl chip ..."
 ##
@@ -74,8 +75,11 @@ series:
 lint: setup
 	@scripts/lint
 
+# Neither default of above is meant here.
+given = $(if $(filter-out file default undefined,$(origin $1)),$2 $($1))
+
 kunit: setup
-	@scripts/kunit
+	@scripts/kunit $(call given,KVER,-k) $(call given,ARCH,-A)
 
 ##   make docs               render Documentation/ to HTML: build/docs/index.html
 ##
