@@ -233,12 +233,14 @@ TEST_F_TIMEOUT(race, entry, 120)
 		struct mtd_crtm_cmd cmd = {
 			.size = sizeof(cmd), .nr = 1, .entries = (uintptr_t)entry,
 		};
+		/* This one is written before each call: the other need not be met. */
+		bool both = cases[i].at != offsetof(struct mtd_crtm_entry, out_len);
 		int passed = 0;
 
 		*entry = good;
 		emu_clear(CHIP);
 		START((uint8_t *)entry + cases[i].at, cases[i].size, cases[i].a, cases[i].b);
-		for (n = 0; GO_ON(n, ROUNDS, passed); n++) {
+		for (n = 0; n < ROUNDS || (both && GO_ON(n, ROUNDS, passed)); n++) {
 			int ret;
 
 			/* the kernel writes this one, and means it as the size of the room */
@@ -251,7 +253,9 @@ TEST_F_TIMEOUT(race, entry, 120)
 			ASSERT_EQ(POISON, self->mem[MAX_RESPONSE]);
 		}
 		STOP();
-		EXPECT_BOTH(passed, n);
+		if (both)
+			EXPECT_BOTH(passed, n);
+		EXPECT_GT(passed, 0);
 		EXPECT_EQ(passed, emu_opcode(CHIP, RPMC_OP1_DEFAULT)) TH_LOG("case %u", i);
 	}
 }
