@@ -581,7 +581,8 @@ static int asp_map(struct mtd_security *sec, struct mtd_asp_map *map, u8 *sector
 		ret = micron_st_nor_asp_read_sectors(nor, map->first, map->nr, true);
 	if (!ret && sectors) {
 		memcpy(sectors, asp->map + map->first, map->nr);
-		asp->seen |= map->nr == asp->n_sectors;
+		if (map->nr == asp->n_sectors)
+			WRITE_ONCE(asp->seen, true);
 	}
 	micron_st_nor_asp_release(nor, noio);
 

@@ -509,7 +509,7 @@ static int asp_read_all(struct spi_nor *nor, u32 first, u32 nr)
 	if (ret)
 		return ret;
 	if (nr == nor->params->asp->n_sectors)
-		nor->params->asp->seen = true;
+		WRITE_ONCE(nor->params->asp->seen, true);
 
 	return 0;
 }
@@ -735,7 +735,7 @@ int micron_st_nor_asp_read_frozen(struct spi_nor *nor)
 			return ret;
 	}
 
-	nor->params->asp->frozen = !(freeze & ASP_FREEZE_OPEN);
+	WRITE_ONCE(nor->params->asp->frozen, !(freeze & ASP_FREEZE_OPEN));
 	return 0;
 }
 
@@ -985,7 +985,7 @@ void spi_nor_asp_show_locked(struct spi_nor *nor, struct seq_file *s)
 		return;
 
 	seq_puts(s, "\nsoftware locked sectors\n");
-	if (!asp->seen) {
+	if (!READ_ONCE(asp->seen)) {
 		seq_puts(s, " not read\n");
 		return;
 	}
@@ -1008,7 +1008,7 @@ static int micron_st_nor_asp_show(struct seq_file *s, void *unused)
 	const struct spi_nor_asp *asp = nor->params->asp;
 	u32 i;
 
-	if (!asp->seen) {
+	if (!READ_ONCE(asp->seen)) {
 		seq_puts(s, "not read\n");
 		return 0;
 	}
@@ -1018,7 +1018,8 @@ static int micron_st_nor_asp_show(struct seq_file *s, void *unused)
 			seq_printf(s, "%s%08x ", i ? "\n" : "", asp_addr(i));
 		seq_putc(s, micron_st_nor_asp_char(READ_ONCE(asp->map[i])));
 	}
-	seq_printf(s, "\n\nnon-volatile locks\t%s\n\n", asp->frozen ? "frozen" : "not frozen");
+	seq_printf(s, "\n\nnon-volatile locks\t%s\n\n",
+		   READ_ONCE(asp->frozen) ? "frozen" : "not frozen");
 	seq_puts(s, "a character\t64 KiB, as last seen; upper case: locked down until reset\n");
 	seq_puts(s, " .\topen\n");
 	seq_puts(s, " d\topen, locked down until reset\n");
