@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# time: 600
+# time: 1200
 # only: 6.12
 # arch: arm64
 #
@@ -15,7 +15,7 @@
 mkdir -p "$work/tree"
 (cd "$tree" && git ls-files -co --exclude-standard --deduplicate | cpio -pdm --quiet \
 	"$work/tree") || bail "no copy of the tree"
-session_start "$work/board" 580 -k "$kver" -S || bail "no guest"
+session_start "$work/board" 1180 -k "$kver" -S || bail "no guest"
 g 'mkdir -p /mnt && ln -s /share /mnt/stick' || bail "no board"
 ln -s "$SHARE" "$work/tree/stick"
 
