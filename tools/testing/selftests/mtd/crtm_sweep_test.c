@@ -25,28 +25,12 @@ struct scenario {
 	void (*build)(struct bench *b);
 };
 
-static void add_open(struct bench *b)
-{
-	struct keys *k = &b->k[0];
-
-	job_add(b, block_update_key(k, (const uint8_t *)"keys", job_block(b)));
-	job_add(b, block_request(k, bench_nonce(), job_block(b)));
-	k->mc = b->before.mc[0];
-	job_add(b, block_open(k, bench_nonce(), job_block(b)));
-}
-
 static void add_protect(struct bench *b, uint8_t mode)
 {
 	struct keys *k = &b->k[0];
 
 	job_add(b, block_protect(k, AREA, CRTM_REGION_UNIT, mode, job_block(b)));
 	k->seq++;
-}
-
-static void add_attest(struct bench *b)
-{
-	job_add(b, block_get_info(0, bench_nonce(), job_block(b)));
-	job_add(b, block_measure(0, bench_nonce(), AREA, PAGES * PAGE_LEN, job_block(b)));
 }
 
 static void provision(struct bench *b)
@@ -63,30 +47,22 @@ static void provision(struct bench *b)
 	}
 }
 
-static void update_steps(struct bench *b)
-{
-	add_open(b);
-	job_image(b);
-	add_attest(b);
-	job_add(b, block_close(&b->k[0], job_block(b)));
-}
-
 static void update(struct bench *b)
 {
 	job_start(b, 1);
-	update_steps(b);
+	job_update(b);
 }
 
 static void update_list(struct bench *b)
 {
 	job_start(b, MAX_LIST);
-	update_steps(b);
+	job_update(b);
 }
 
 static void protect(struct bench *b)
 {
 	job_start(b, 1);
-	add_open(b);
+	job_open(b);
 	add_protect(b, CRTM_PROTECT_ADD);
 	add_protect(b, CRTM_PROTECT_REMOVE);
 	add_protect(b, CRTM_PROTECT_ADD);
@@ -97,8 +73,8 @@ static void attest(struct bench *b)
 {
 	job_start(b, 1);
 	job_add(b, block_update_key(&b->k[0], (const uint8_t *)"keys", job_block(b)));
-	add_attest(b);
-	add_attest(b);
+	job_attest(b);
+	job_attest(b);
 }
 
 static void derive(struct bench *b)
@@ -156,13 +132,6 @@ SCENARIO(attest, .provisioned = true, .is_protected = true);
 SCENARIO(derive, .provisioned = true, .is_protected = true);
 SCENARIO(count, .provisioned = true);
 
-static unsigned int setting(const char *name, unsigned int value)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoul(text, NULL, 0) : value;
-}
-
 /* Each time from the same state */
 static const char *again(struct bench *b, const struct scenario *s)
 {
@@ -179,10 +148,10 @@ FIXTURE_SETUP(sweep)
 {
 	const char *wrong;
 
-	wrong = bench_new(&self->b, variant->chips, PAGES * PAGE_LEN);
+	wrong = bench_new(&self->b, variant->chips, NULL, PAGES * PAGE_LEN);
 	ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
-	self->b.seed = setting("SEED", 1);
-	self->stride = setting("CRTM_SWEEP_STRIDE", 1);
+	self->b.seed = bench_setting("SEED", 1);
+	self->stride = bench_setting("CRTM_SWEEP_STRIDE", 1);
 	ASSERT_NE(0, self->stride);
 	printf("# report: seed: crtm_sweep_test %u\n", self->b.seed);
 }

@@ -85,7 +85,15 @@ const char *bench_new_chip(struct bench *b)
 	return NULL;
 }
 
-const char *bench_new(struct bench *b, const char *chips, uint32_t image_len)
+unsigned int bench_setting(const char *name, unsigned int value)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoul(text, NULL, 0) : value;
+}
+
+const char *bench_new(struct bench *b, const char *chips, const uint8_t *content,
+		      uint32_t image_len)
 {
 	uint8_t *old, *image;
 	uint32_t i, area;
@@ -107,7 +115,7 @@ const char *bench_new(struct bench *b, const char *chips, uint32_t image_len)
 		return "no memory";
 	for (i = 0; i < image_len; i++) {
 		old[i] = i * 13 + i / 256;
-		image[i] = i * 31 + i / 253;
+		image[i] = content ? content[i] : i * 31 + i / 253;
 	}
 	for (i = 0; i < RPMC_MAX_SLOTS; i++)
 		test_keys(&b->k[i], i);
@@ -266,6 +274,30 @@ void job_image(struct bench *b)
 		n = b->image_len - at < PAGE_LEN ? b->image_len - at : PAGE_LEN;
 		job_add(b, block_program(k, AREA + at, b->image + at, n, job_block(b)));
 	}
+}
+
+void job_open(struct bench *b)
+{
+	struct keys *k = &b->k[0];
+
+	job_add(b, block_update_key(k, (const uint8_t *)"keys", job_block(b)));
+	job_add(b, block_request(k, bench_nonce(), job_block(b)));
+	k->mc = b->before.mc[0];
+	job_add(b, block_open(k, bench_nonce(), job_block(b)));
+}
+
+void job_attest(struct bench *b)
+{
+	job_add(b, block_get_info(0, bench_nonce(), job_block(b)));
+	job_add(b, block_measure(0, bench_nonce(), AREA, b->image_len, job_block(b)));
+}
+
+void job_update(struct bench *b)
+{
+	job_open(b);
+	job_image(b);
+	job_attest(b);
+	job_add(b, block_close(&b->k[0], job_block(b)));
 }
 
 static unsigned long limit_ms(const struct step *s, unsigned int n)

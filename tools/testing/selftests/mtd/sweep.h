@@ -72,11 +72,18 @@ struct fault {
 extern const struct fault faults[];
 extern const unsigned int nr_faults;
 
+/* A number of the environment; @value: if there is none. */
+unsigned int bench_setting(const char *name, unsigned int value);
+
 /* No two of a test are alike; good for any nonce or tag. */
 const uint8_t *bench_nonce(void);
 
-/* Fresh chips, open. Each returns NULL, or what is wrong. */
-const char *bench_new(struct bench *b, const char *chips, uint32_t image_len);
+/*
+ * Fresh chips, open. @content: the image; NULL: one that is made up. Each returns NULL, or what is
+ * wrong.
+ */
+const char *bench_new(struct bench *b, const char *chips, const uint8_t *content,
+		      uint32_t image_len);
 const char *bench_new_chip(struct bench *b);
 void bench_free(struct bench *b);
 
@@ -88,6 +95,11 @@ void job_start(struct bench *b, unsigned int group);
 uint8_t *job_block(struct bench *b);
 void job_add(struct bench *b, size_t len);
 void job_image(struct bench *b);
+/* Slot 0: key register, counter, session. */
+void job_open(struct bench *b);
+void job_attest(struct bench *b);
+/* All of an update. */
+void job_update(struct bench *b);
 
 /* Runs the job until it ends or stops being proven; NULL, or what broke a promise. */
 const char *job_run(struct bench *b);
