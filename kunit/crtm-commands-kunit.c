@@ -183,6 +183,34 @@ static void told(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, info->chip_size, FLASH_SIZE);
 }
 
+/* Of a chip with JESD260 alone */
+static void told_without_vendor(struct kunit *test)
+{
+	struct crtm_flash *flash = test->priv;
+	struct spi_nor_crtm_vendor vendor = *flash->crtm.vendor;
+	struct mtd_security *sec = flash->call.sec;
+	struct mtd_crtm_info info = {};
+
+	flash->info.name = "some-part";
+	flash->crtm.vendor = NULL;
+	sec->ops->info(sec, &info);
+	KUNIT_EXPECT_EQ(test, info.flags, MTD_CRTM_F_RPMC);
+	KUNIT_EXPECT_STREQ(test, info.chip, "some-part");
+	KUNIT_EXPECT_STREQ(test, info.command_set, "JESD260");
+	KUNIT_EXPECT_EQ(test, info.commands[0], 0xf);
+	KUNIT_EXPECT_EQ(test, info.commands[1], 0);
+	KUNIT_EXPECT_EQ(test, info.max_block, 64);
+	KUNIT_EXPECT_EQ(test, info.max_response, 49);
+
+	/* And with a vendor's own numbers */
+	vendor.reference = false;
+	flash->crtm.vendor = &vendor;
+	flash->crtm.poll_rdsr = true;
+	sec->ops->info(sec, &info);
+	KUNIT_EXPECT_EQ(test, info.flags,
+			MTD_CRTM_F_RPMC | MTD_CRTM_F_CRTM | MTD_CRTM_F_POLL_RDSR);
+}
+
 /* A block that passes, on either node */
 static u32 good_block(struct crtm_flash *flash, const struct command *cmd)
 {
@@ -303,6 +331,7 @@ static void every_byte(struct kunit *test)
 static struct kunit_case commands_cases[] = {
 	KUNIT_CASE(tables),
 	KUNIT_CASE(told),
+	KUNIT_CASE(told_without_vendor),
 	KUNIT_CASE(opcodes),
 	KUNIT_CASE(lengths),
 	KUNIT_CASE(every_byte),

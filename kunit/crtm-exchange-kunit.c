@@ -652,6 +652,69 @@ static void controllers(struct kunit *test)
 	bus_done(bus);
 }
 
+/* The SFDP table of a chip that nobody has listed: who gets the commands? */
+static void unlisted(struct kunit *test)
+{
+	static const struct {
+		u8 manufacturer;
+		bool listed;
+		bool commands;
+	} cases[] = {
+		{ 0xef, false, true }, { 0xef, true, true },
+		/* There, both opcodes mean something else. */
+		{ 0x20, false, false }, { 0x2c, false, false },
+		{ 0x20, true, true }, { 0x2c, true, true },
+	};
+	static const struct spi_nor_manufacturer listed = { .name = "KUnit" };
+	struct sfdp_parameter_header header = { .length = RPMC_SFDP_DWORDS, .major = 1 };
+	u8 table[4 * RPMC_SFDP_DWORDS] = { 0x30, RPMC_OP1_DEFAULT, RPMC_OP2_DEFAULT };
+	struct sfdp sfdp = { .num_dwords = RPMC_SFDP_DWORDS, .dwords = (u32 *)table };
+	u8 id[SPI_NOR_MAX_ID_LEN] = {}, rdid = RDID;
+	struct spi_nor *nor;
+	struct bus *bus;
+	u32 i;
+
+	bus = bus_new(test, BUS_MEM_ADDR, "crtm-emu");
+	bus->locked = false;
+	nor = bus_nor(bus);
+	nor->sfdp = &sfdp;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		id[0] = cases[i].manufacturer;
+		nor->manufacturer = NULL;
+		if (cases[i].listed)
+			nor->manufacturer = &listed;
+		nor->params->crtm = NULL;
+		bus_expect(bus, &rdid, 1, id, sizeof(id));
+		KUNIT_EXPECT_EQ(test, spi_nor_parse_rpmc(nor, &header), 0);
+		bus_done(bus);
+		KUNIT_EXPECT_EQ_MSG(test, !!nor->params->crtm, cases[i].commands, "%02x %d",
+				    cases[i].manufacturer, cases[i].listed);
+	}
+
+	/* A controller that fails, or takes no blocks */
+	nor->params->crtm = NULL;
+	bus_expect(bus, &rdid, 1, id, sizeof(id))->ret = -EIO;
+	KUNIT_EXPECT_EQ(test, spi_nor_parse_rpmc(nor, &header), -EIO);
+	bus->supports = false;
+	KUNIT_EXPECT_EQ(test, spi_nor_parse_rpmc(nor, &header), 0);
+	bus->supports = true;
+
+	/* A table that says no, or nothing that makes sense, or is of another kind */
+	table[0] |= 1;
+	KUNIT_EXPECT_EQ(test, spi_nor_parse_rpmc(nor, &header), 0);
+	table[0] ^= 1;
+	table[1]++;
+	KUNIT_EXPECT_EQ(test, spi_nor_parse_rpmc(nor, &header), -EINVAL);
+	table[1]--;
+	header.major = 2;
+	KUNIT_EXPECT_EQ(test, spi_nor_parse_rpmc(nor, &header), -EINVAL);
+	header.major = 1;
+	header.length--;
+	KUNIT_EXPECT_EQ(test, spi_nor_parse_rpmc(nor, &header), -EINVAL);
+	KUNIT_EXPECT_NULL(test, nor->params->crtm);
+	bus_done(bus);
+}
+
 static struct kunit_case exchange_cases[] = {
 	KUNIT_CASE(commands),
 	KUNIT_CASE(polls),
@@ -666,6 +729,7 @@ static struct kunit_case exchange_cases[] = {
 	KUNIT_CASE(block_lengths),
 	KUNIT_CASE(secrets),
 	KUNIT_CASE(controllers),
+	KUNIT_CASE(unlisted),
 	{}
 };
 

@@ -3,13 +3,17 @@
  * A-CRTM: what the chip says is taken only as far as it goes.
  */
 #include <kunit/test.h>
+#include <linux/err.h>
 #include <linux/limits.h>
 #include <linux/mtd/crtm-commands.h>
+#include <linux/mtd/mtd.h>
 #include <linux/sizes.h>
+#include <linux/spi/spi.h>
 #include <linux/string.h>
 
 #include "../asp.h"
 #include "../crtm.h"
+#include "rig.h"
 
 #define REGIONS		3
 #define INFO_LEN(n)	(CRTM_INFO_OFF_REGION + (n) * CRTM_INFO_REGION_LEN)
@@ -88,9 +92,33 @@ static void region_states(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, map[i], ASP_S_VOLATILE);
 }
 
+/* The device goes while somebody has it open: his stays, out of the way. */
+static void unbound_in_use(struct kunit *test)
+{
+	struct rig *rig = rig_new(test, "mt25qu128-authenta");
+	struct mtd_info *mtd;
+	size_t retlen;
+	u8 byte;
+
+	rig_bind(rig, 0);
+	mtd = get_mtd_device(NULL, rig->mtd->index);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mtd);
+	KUNIT_EXPECT_PTR_EQ(test, mtd, rig->mtd);
+	KUNIT_EXPECT_PTR_EQ(test, mtd->dev.parent, &rig->spi->dev);
+	KUNIT_EXPECT_EQ(test, mtd_read(mtd, 0, 1, &retlen, &byte), 0);
+
+	spi_unregister_device(rig->spi);
+	KUNIT_EXPECT_NULL(test, mtd->dev.parent);
+	KUNIT_EXPECT_TRUE(test, device_is_registered(&mtd->dev));
+	KUNIT_EXPECT_EQ(test, mtd_read(mtd, 0, 1, &retlen, &byte), -ENODEV);
+	KUNIT_EXPECT_PTR_EQ(test, get_mtd_device(NULL, mtd->index), ERR_PTR(-ENODEV));
+	put_mtd_device(mtd);
+}
+
 static struct kunit_case crtm_cases[] = {
 	KUNIT_CASE(info_regions),
 	KUNIT_CASE(region_states),
+	KUNIT_CASE(unbound_in_use),
 	{}
 };
 
