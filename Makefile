@@ -51,6 +51,7 @@ help:
 ##   make lint               of those what checks the sources without running them
 ##   make kunit              of those the driver's KUnit tests, in a user-mode kernel; ARCH=arm64:
 ##                           under QEMU
+##   make coverage           how much of the driver those execute, and the selftests beside them
 ##   make fuzz               libFuzzer on what takes hostile input; TIME=SECONDS for each target,
 ##                           SEED=N, TARGETS="ioctl chip ..."
 ##
@@ -80,6 +81,9 @@ given = $(if $(filter-out file default undefined,$(origin $1)),$2 $($1))
 
 kunit: setup
 	@scripts/kunit $(call given,KVER,-k) $(call given,ARCH,-A)
+
+coverage: setup
+	@scripts/coverage $(call given,KVER,-k)
 
 ##   make docs               render Documentation/ to HTML: build/docs/index.html
 ##
@@ -153,5 +157,5 @@ distclean: clean
 ##   CRTM_COMMANDS=FILE      a header with another command set
 ##   CRTM_CACHE=FOLDER       the cache, default ~/.cache/mtd-crtm
 
-.PHONY: series help demo check lint fuzz kunit docs setup modules modules_install \
+.PHONY: series help demo check lint fuzz kunit coverage docs setup modules modules_install \
 	modules_uninstall dkms check-dkms tools commands guest clean distclean

@@ -78,6 +78,11 @@ _update()
 	echo 'KCSAN_SANITIZE := y' | tee -a "$tmp/drivers/mtd/Makefile" "$nor/Makefile" \
 		"$nor/emu/Kbuild" >/dev/null
 
+	# For scripts/coverage.
+	# shellcheck disable=SC2016 # make's own expansion
+	echo 'ccflags-$(CRTM_GCOV) += -fprofile-arcs -ftest-coverage' |
+		tee -a "$tmp/drivers/mtd/Makefile" >>"$nor/Makefile"
+
 	(cd "$tmp" && find . -type f) | while read -r file; do
 		cmp -s "$tmp/$file" "$source/$file" && continue
 		mkdir -p "$source/${file%/*}"
@@ -97,8 +102,8 @@ kernel_make()
 	make -C "$source" -s -j2 O="$objects-$1" "${@:2}"
 }
 
-# kernel_configure KIND FRAGMENT... -- ARGUMENT...: what the fragments say, and else nothing. An
-# option that a fragment asks for and Kconfig does not give is an error.
+# kernel_configure KIND FRAGMENT... -- ARGUMENT...: what the fragments say, the last one that says
+# anything of an option, and else nothing. What they ask for and Kconfig does not give is an error.
 kernel_configure()
 {
 	local kind=$1 dir=$objects-$1 fragments=() lost
@@ -113,7 +118,10 @@ kernel_configure()
 	if ! [ -e "$dir/.config" ] || ! cmp -s "$dir/fragments"{.new,}; then
 		KCONFIG_ALLCONFIG=$dir/fragments.new kernel_make "$kind" "${@:2}" \
 			allnoconfig || return
-		lost=$(grep '^CONFIG_' "$dir/fragments.new" | grep -vxFf "$dir/.config" || true)
+		lost=$(awk -F '[ =]' '/^CONFIG_/ { asked[$1] = $0 }
+			/^# CONFIG_.* is not set/ { delete asked[$2] }
+			END { for (i in asked) print asked[i] }' "$dir/fragments.new" |
+			grep -vxFf "$dir/.config" || true)
 		if [ -n "$lost" ]; then
 			rm "$dir/.config"
 			note "Kconfig does not give: $(xargs <<<"$lost")"
