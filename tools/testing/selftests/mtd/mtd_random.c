@@ -30,6 +30,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -45,7 +46,8 @@
 #define WORKERS		4		/* the last one without CAP_SYS_ADMIN */
 #define DISTURBER	WORKERS		/* one process more, which does not call but disturbs */
 #define MAX_ROUND_MS	30000		/* then the chips are new ones; two rounds at least */
-#define CALL_S		100		/* no call may take longer: a stuck chip costs 40 s */
+/* No call may take longer: a stuck chip costs 40 s, and all others may come before. */
+#define CALL_S		(60 * (WORKERS + 1))
 #define NR_FDS		4
 #define MAX_NODES	12
 #define MAX_LIST	128
@@ -1115,6 +1117,8 @@ static pid_t start(unsigned int process, uint32_t seed, uint32_t round)
 
 	if (pid)
 		return pid;
+	/* One that hangs must not disturb the next program. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	self = process;
 	if (process == DISTURBER)
 		disturber(seed, round);
@@ -1127,7 +1131,6 @@ static bool wait_for(pid_t pid, unsigned int process, int *status, bool healing)
 {
 	uint64_t end = now_ms() + CALL_S * 1000ULL;
 	unsigned int chip;
-	char path[64];
 	pid_t got;
 
 	while (!(got = waitpid(pid, status, WNOHANG)) && now_ms() < end) {
@@ -1142,10 +1145,11 @@ static bool wait_for(pid_t pid, unsigned int process, int *status, bool healing)
 		return true;
 	COUNT(hangs);
 	printf("# process %u does not end: %s\n", process, shared->doing[process]);
-	snprintf(path, sizeof(path), "sed 's/^/# /' /proc/%d/task/*/stack", pid);
 	fflush(stdout);
-	if (system(path))
-		printf("# no stack\n");
+	/* It may wait for any of the others. */
+	if (system("grep -l mtd_random /proc/[0-9]*/task/*/comm | while read -r comm; do "
+		   "sed \"s,^,# ${comm%/comm}: ,\" \"${comm%comm}stack\"; done"))
+		printf("# no stacks\n");
 	return false;
 }
 
