@@ -120,9 +120,6 @@ modules_uninstall:
 dkms: setup
 	@scripts/dkms/package
 
-check-dkms: setup
-	@scripts/check-dkms
-
 tools: setup commands
 	@scripts/sysroot $(ARCH)
 	@scripts/fetch "$(KVER)" $(ARCH)
@@ -158,4 +155,4 @@ distclean: clean
 ##   CRTM_CACHE=FOLDER       the cache, default ~/.cache/mtd-crtm
 
 .PHONY: series help demo check lint fuzz kunit coverage docs setup modules modules_install \
-	modules_uninstall dkms check-dkms tools commands guest clean distclean
+	modules_uninstall dkms tools commands guest clean distclean
