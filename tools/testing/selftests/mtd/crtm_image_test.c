@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The update with a real image, a boot loader, and one thing that goes wrong somewhere in it: what
- * and where is drawn. What has to hold is what crtm_sweep_test tells, which has every place in turn,
- * with an image of 8 pages.
+ * and where is drawn. What has to hold is what crtm_sweep_test tells, which has every place in
+ * turn, with an image of 8 pages.
  *
  * CRTM_IMAGE: the file. SEED: of what is drawn. CRTM_IMAGE_RUNS=N: for each controller.
  */
