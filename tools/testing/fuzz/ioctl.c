@@ -417,13 +417,133 @@ static void one_call(struct fuzz_in *in)
 	world.chip->chip.stale_reads = 0;
 }
 
+/*
+ * Secrets: what a call leaves of them on its stack, where a password is, and in memory that it
+ * frees, where keys are. Not on the stack below the bus, which is this chip's and the stubs'.
+ */
+
+#define SECRET		"\xc3\x96\x5a\xa5\x3c\x69\x71\x1e"
+#define STACK		8192
+
+/* What was there before is not what is looked for. */
+static __attribute__((noinline)) void clear_stack(void)
+{
+	volatile u8 bytes[STACK];
+	size_t i;
+
+	for (i = 0; i < sizeof(bytes); i++)
+		bytes[i] = 0;
+}
+
+/* The call, and how often @secret is on the stack below; nothing may be called in between. */
+static __attribute__((noinline, no_sanitize_address))
+u32 left_on_stack(unsigned int number, u64 arg, const u8 *secret, int *ret)
+{
+	const volatile u8 *top = __builtin_frame_address(0), *p;
+	struct file file = { .f_mode = FMODE_WRITE };
+	struct mtd_security *active;
+	u32 found = 0, i;
+
+	clear_stack();
+	*ret = mtd_security_ioctl(&file, &bound.nor.mtd, number, arg, &active);
+	for (p = top - STACK; p < top - SECRET_LEN; p++) {
+		for (i = 0; i < SECRET_LEN && p[i] == secret[i]; i++)
+			;
+		found += i == SECRET_LEN;
+	}
+	return found;
+}
+
+/* A password: @cut bytes at the end of the argument are not there. */
+static u32 password_left(const char *confirm, u32 cut, int ret)
+{
+	struct mtd_asp_cmd cmd = { .size = sizeof(cmd), .cmd = MTD_ASP_PASSWORD_PROGRAM };
+	u64 arg = USER_BASE + USER_SIZE - (sizeof(cmd) - cut);
+	struct fuzz_in none = { 0 };
+	int is;
+	u32 n;
+
+	/* There its result can be written. */
+	if (!cut)
+		arg = ARG;
+	memcpy(cmd.password, SECRET, sizeof(cmd.password));
+	snprintf(cmd.confirm, sizeof(cmd.confirm), "%s", confirm);
+	put(arg, &cmd, sizeof(cmd) - cut);
+	memset(&cmd, 0, sizeof(cmd));
+	asp_in = &none;
+	n = left_on_stack(MTD_ASP_CMD, arg, (const u8 *)SECRET, &is);
+	CHECK(is == ret);
+	return n;
+}
+
+/* A list of the block in @host and one that is too long; the response to the first into OUT(0) */
+static u32 key_kept(unsigned int number, u32 nr, const u8 *secret, int ret)
+{
+	struct mtd_crtm_cmd cmd = { .size = sizeof(cmd), .nr = nr, .entries = ENTRIES };
+	struct mtd_crtm_entry entry = {
+		.in = IN(0), .in_len = host->n, .out = OUT(0), .out_len = 0xff,
+	};
+	int is;
+
+	put(ARG, &cmd, sizeof(cmd));
+	put(IN(0), host->blk, host->n);
+	put(ENTRIES, &entry, sizeof(entry));
+	entry.in_len++;
+	put(ENTRIES + sizeof(entry), &entry, sizeof(entry));
+	world.nr_sent = 0;
+	world.secret = secret;
+	world.kept = 0;
+	left_on_stack(number, ARG, secret, &is);
+	world.secret = NULL;
+	CHECK(is == ret);
+	return world.kept;
+}
+
+/* With @forgetful each of them is found: else they could be looked for in the wrong place. */
+static void check_secrets(bool forgetful)
+{
+	u8 key[SECRET_LEN];
+
+	reset_world();
+	world.admin = true;
+	world.forgetful = forgetful;
+	CHECK(!!password_left("unused-password-bits", 0, 0) == forgetful);
+	CHECK(!!password_left("no", 0, -EINVAL) == forgetful);
+	CHECK(!!password_left("unused-password-bits", 16, -EFAULT) == forgetful);
+
+	build_root_key(host, 1);
+	memcpy(key, host->blk + RPMC_HDR_LEN + 8, sizeof(key));
+	CHECK(!!key_kept(WR_CRTM_CMD, 1, key, 0) == forgetful);
+	CHECK(!!key_kept(WR_CRTM_CMD, 2, key, -EMSGSIZE) == forgetful);
+	CHECK(!!key_kept(RD_CRTM_CMD, 1, key, -EPERM) == forgetful);
+
+	/* The same question, the same key: the first answer tells it. */
+	build_open(host, host->u->chip.nv.mc[0], 0);
+	key_kept(WR_CRTM_CMD, 1, key, 0);
+	build_protect(host, 0, 0x10000, 1);
+	key_kept(WR_CRTM_CMD, 1, key, 0);
+	build_derive(host, 0, 0, 0x10000);
+	key_kept(RD_CRTM_CMD, 1, key, 0);
+	CHECK(user_bytes(OUT(0), 1)[0] == RPMC_STATUS_SUCCESS);
+	memcpy(key, user_bytes(OUT(0) + CRTM_RESP_OFF_PAYLOAD, sizeof(key)), sizeof(key));
+	CHECK(!!key_kept(RD_CRTM_CMD, 1, key, 0) == forgetful);
+}
+
+static void check_forgotten(void)
+{
+	check_secrets(true);
+	check_secrets(false);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_in in = { data, size };
 	int calls;
 
-	if (!host)
+	if (!host) {
 		set_up();
+		check_forgotten();
+	}
 	reset_world();
 	for (calls = 0; in.left && calls < MAX_CALLS; calls++)
 		one_call(&in);

@@ -37,6 +37,12 @@ static bool due(u32 *at)
 	return *at && !--*at;
 }
 
+void memzero_explicit(void *p, size_t n)
+{
+	if (!world.forgetful)
+		explicit_bzero(p, n);
+}
+
 void *fuzz_alloc(size_t size)
 {
 	size_t *p;
@@ -58,6 +64,8 @@ void fuzz_free(const void *p)
 	if (!p)
 		return;
 	world.allocated--;
+	if (world.secret && memmem(p, *start, world.secret, SECRET_LEN))
+		world.kept++;
 	free(start);
 }
 

@@ -67,7 +67,7 @@ typedef unsigned int fmode_t;
 #define PTR_ERR(p)		((long)(p))
 #define be32_to_cpu(v)		be32toh(v)
 #define array_index_nospec(i, n) ((i) < (n) ? (i) : 0)
-#define memzero_explicit(p, n)	explicit_bzero(p, n)
+void memzero_explicit(void *p, size_t n);
 #define dev_dbg(dev, ...)	((void)(dev), (void)sizeof(printf(__VA_ARGS__)))
 #define dev_warn(dev, ...)	dev_dbg(dev, __VA_ARGS__)
 

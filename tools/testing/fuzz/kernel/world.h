@@ -16,6 +16,7 @@
 #define USER_WRITABLE	(2 * PAGE_SIZE)
 #define USER_END	(1UL << 47)	/* what access_ok() lets pass */
 
+#define SECRET_LEN	8
 #define MAX_SENT	160
 #define MAX_BLOCK	600
 
@@ -43,6 +44,9 @@
  * @before_send: called with a block just before it is sent, NULL: nobody
  * @users: active references
  * @allocated: allocations that were not freed
+ * @secret: what freed memory must not hold, SECRET_LEN bytes, NULL: anything
+ * @kept: freed memory held it so often
+ * @forgetful: nothing is wiped
  * @sent: blocks that the driver sent
  * @sent_len: their lengths in bytes
  * @nr_sent: how many
@@ -70,6 +74,9 @@ struct world {
 	void (*before_send)(const u8 *block, size_t len);
 	int users;
 	int allocated;
+	const u8 *secret;
+	u32 kept;
+	bool forgetful;
 	u8 sent[MAX_SENT][MAX_BLOCK];
 	u32 sent_len[MAX_SENT];
 	u32 nr_sent;
