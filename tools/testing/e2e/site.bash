@@ -14,6 +14,8 @@ tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 SCRIPTS=$tree/scripts
 # shellcheck source=scripts/session.sh
 . "$SCRIPTS/session.sh"
+# shellcheck source=tools/testing/e2e/record.bash
+. "$tree/tools/testing/e2e/record.bash"
 
 kver=$1
 top=${WORK:-$(mktemp -d)}
@@ -125,6 +127,7 @@ site()
 
 	work=$top/$1
 	share=$work/board/share
+	record=$share/record
 	mkdir -p "$work" "$share"
 	"$SCRIPTS/test-pki" "$work/pki" $device "${@:2}" || bail "no certificates"
 	kms init >"$work/kms.log" || bail "no server"
@@ -208,27 +211,3 @@ holds()
 	{ cat "$1"; head -c $((region - $(stat -c %s "$1"))) /dev/zero | tr '\0' '\377'; } |
 		cmp - <(chip_array $region)
 }
-
-# The shim's record of what the chip may have seen, all boots together
-
-opened() { grep -c '^wr 9b40[0-9a-f]* 80 ' "$share/record"; }
-
-# Blocks that change state, seen more than once. (01 may be the same again.)
-seen_twice()
-{
-	sed -nE 's/^wr (9b(02|4[0-4])[0-9a-f]*) .*/\1/p' "$share/record" | sort | uniq -d | wc -l
-}
-
-# Blocks of any kind seen more often than there are steps with them
-seen_beyond()
-{
-	{
-		sql "SELECT 'step ' || lower(hex(block)) FROM step"
-		sed -E 's/^(wr|rd) ([0-9a-f]*) .*/seen \2/' "$share/record"
-	} | awk '{ n[$2] += $1 == "step" ? 1 : -1 } END { for (b in n) c += n[b] < 0; print c + 0 }'
-}
-
-# State-changing blocks that the chip refused, or whose outcome the driver did not know
-not_accepted() { grep '^wr ' "$share/record" | cut -d' ' -f3 | grep -vc '^80$'; }
-
-alarms() { sql "SELECT count(*) FROM history WHERE event = 'alarm'"; }
