@@ -1103,6 +1103,11 @@ static void another_vendor(struct kunit *test)
 		micron_st_nor_asp_resume(rig->nor);
 		micron_st_nor_asp_explain(rig->nor, 0, SECTOR);
 		spi_nor_asp_reset_warning(rig->nor);
+		/* One of Micron's would have been told why, if it has none. */
+		rig->nor->manufacturer = &spi_nor_micron;
+		micron_st_nor_asp_register(rig->nor);
+		rig->nor->manufacturer = &spi_nor_st;
+		micron_st_nor_asp_register(rig->nor);
 		KUNIT_EXPECT_EQ(test, rig->ops, 0);
 		KUNIT_EXPECT_STREQ(test, rig_said, "");
 		rig_remove(rig);

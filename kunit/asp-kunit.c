@@ -1035,6 +1035,26 @@ static void plain_n25q(struct kunit *test)
 	no_sector_protection(test, "mt25qu128-authenta", "\x10\x00\x00", RIG_PROPERTY);
 }
 
+/* An entry that does not name the flag status register: it is read with protection alone. */
+static void without_fsr(struct kunit *test)
+{
+	struct rig *rig = rig_new(test, "mt25qu128-authenta");
+	unsigned int flags;
+	u8 byte = 0;
+	size_t done;
+
+	/* Found by its first three bytes, as N25Q064A */
+	memcpy(rig->chip.id, "\x20\xbb\x17\x10\x44\x00", 6);
+	for (flags = 0; flags <= RIG_PROPERTY; flags += RIG_PROPERTY) {
+		rig_bind(rig, flags);
+		KUNIT_ASSERT_EQ(test, !!rig_asp(rig), !!flags);
+		rig_start(rig);
+		KUNIT_ASSERT_EQ(test, mtd_write(rig->mtd, 0, 1, &done, &byte), 0);
+		KUNIT_ASSERT_EQ(test, !!memchr(rig->log, 0x70, rig->ops), !!flags);
+		rig_remove(rig);
+	}
+}
+
 /* On a controller of plain transfers it works alike. */
 static void plain_transfers(struct kunit *test)
 {
@@ -1098,6 +1118,7 @@ static struct kunit_case asp_cases[] = {
 	KUNIT_CASE(four_dice),
 	KUNIT_CASE(plain_mt25q),
 	KUNIT_CASE(plain_n25q),
+	KUNIT_CASE(without_fsr),
 	KUNIT_CASE(plain_transfers),
 	KUNIT_CASE(whole_sectors),
 	{}

@@ -615,12 +615,21 @@ static int probe(struct kunit *test, enum bus_form form, const char *driver, u32
 
 static void controllers(struct kunit *test)
 {
+	static const struct spi_controller_mem_ops no_ops = {};
+	u8 id[SPI_NOR_MAX_ID_LEN] = {}, rdid = RDID;
 	struct bus *bus;
-	u8 rdid = RDID;
 
 	KUNIT_EXPECT_EQ(test, probe(test, BUS_MEM_ADDR, "crtm-emu", 514, true, 0, true), 0);
 	KUNIT_EXPECT_EQ(test, probe(test, BUS_MEM_DATA, "zynqmp-qspi", 514, true, 0, true), 0);
 	KUNIT_EXPECT_EQ(test, probe(test, BUS_SPI, "whatever", 514, true, 0, true), 0);
+
+	/* Plain transfers too, whatever else it may have */
+	bus = bus_new(test, BUS_SPI, "whatever");
+	bus->locked = false;
+	bus->ctlr->mem_ops = &no_ops;
+	bus_expect(bus, &rdid, 1, id, sizeof(id));
+	KUNIT_EXPECT_EQ(test, spi_nor_crtm_probe(bus_nor(bus), &bus->crtm), 0);
+	bus_done(bus);
 
 	/* Not on the list, or with less than what the list says */
 	KUNIT_EXPECT_EQ(test, probe(test, BUS_MEM_DATA, "cadence-qspi", 514, true, 0, false),

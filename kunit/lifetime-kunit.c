@@ -280,12 +280,39 @@ static void never_registered(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, life->calls, 0);
 }
 
+/* Whose code a controller is; one may be nobody's, or have no device above it. */
+static void owners(struct kunit *test)
+{
+	struct bus *bus = life->bus;
+	struct spi_nor *nor;
+
+	bus->driver.owner = (struct module *)bus;
+	nor = spi_nor_bound_alloc(&bus->mem);
+	KUNIT_ASSERT_NOT_NULL(test, nor);
+	KUNIT_EXPECT_PTR_EQ(test, container_of(nor, struct spi_nor_bound, nor)->owner,
+			    (struct module *)bus);
+	bus->driver.owner = NULL;
+
+	bus->parent->driver = NULL;
+	nor = spi_nor_bound_alloc(&bus->mem);
+	KUNIT_ASSERT_NOT_NULL(test, nor);
+	KUNIT_EXPECT_NULL(test, container_of(nor, struct spi_nor_bound, nor)->owner);
+	bus->parent->driver = &bus->driver;
+
+	bus->ctlr->dev.parent = NULL;
+	nor = spi_nor_bound_alloc(&bus->mem);
+	KUNIT_ASSERT_NOT_NULL(test, nor);
+	KUNIT_EXPECT_NULL(test, container_of(nor, struct spi_nor_bound, nor)->owner);
+	bus->ctlr->dev.parent = bus->parent;
+}
+
 static struct kunit_case lifetime_cases[] = {
 	KUNIT_CASE(operations),
 	KUNIT_CASE(absent_operations),
 	KUNIT_CASE(stop),
 	KUNIT_CASE(user_stays),
 	KUNIT_CASE(never_registered),
+	KUNIT_CASE(owners),
 	{}
 };
 

@@ -5,17 +5,23 @@
  */
 #include <kunit/test.h>
 #include <linux/blkpg.h>
+#include <linux/capability.h>
 #include <linux/completion.h>
+#include <linux/cred.h>
+#include <linux/device.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/mtd/mtd.h>
+#include <linux/platform_device.h>
+#include <linux/refcount.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "../../mtdcore.h"
 #include "../../mtdsecurity.h"
 
 #define OP1		0x9b
@@ -66,6 +72,9 @@ struct pretender {
 	u8 special_status;
 	u32 special_len;
 	void (*special_hook)(struct pretender *p);
+	/* Called when it is asked what it is, and for a command */
+	void (*info_hook)(struct pretender *p);
+	void (*command_hook)(struct pretender *p);
 	/* The device goes while the first command is looked up, or its time. */
 	bool die_in_command;
 	bool die_in_time;
@@ -78,6 +87,10 @@ static struct pretender *to_pretender(struct mtd_security *sec)
 
 static void pretend_info(struct mtd_security *sec, struct mtd_crtm_info *info)
 {
+	struct pretender *p = to_pretender(sec);
+
+	if (p->info_hook)
+		p->info_hook(p);
 	strscpy(info->chip, "pretender", sizeof(info->chip));
 	info->op1 = OP1;
 	info->slots = 4;
@@ -94,6 +107,8 @@ static const struct crtm_command *pretend_command(struct mtd_security *sec, u8 o
 	struct pretender *p = to_pretender(sec);
 	u32 i;
 
+	if (p->command_hook)
+		p->command_hook(p);
 	if (p->die_in_command)
 		WRITE_ONCE(sec->dead, true);
 	for (i = 0; opcode == OP1 && i < ARRAY_SIZE(commands); i++)
@@ -138,6 +153,15 @@ static const struct mtd_security_ops pretend_ops = {
 	.exchange = pretend_exchange,
 };
 
+/* Memory of the user's at that very place */
+static void map_page(struct kunit *test, u8 __user *page)
+{
+	unsigned long addr = (unsigned long)page;
+
+	KUNIT_ASSERT_EQ(test, vm_mmap(NULL, addr, PAGE_SIZE, PROT_READ | PROT_WRITE,
+				      MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED, 0), addr);
+}
+
 /* A page, and one behind it that nobody may touch */
 static u8 __user *lone_page(struct kunit *test)
 {
@@ -146,8 +170,7 @@ static u8 __user *lone_page(struct kunit *test)
 
 	KUNIT_ASSERT_NE_MSG(test, addr, 0, "no user memory");
 	KUNIT_ASSERT_LT_MSG(test, addr, (unsigned long)TASK_SIZE, "no user memory");
-	KUNIT_ASSERT_EQ(test, vm_mmap(NULL, addr, PAGE_SIZE, PROT_READ | PROT_WRITE,
-				      MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED, 0), addr);
+	map_page(test, (u8 __user *)addr);
 	return (u8 __user *)addr;
 }
 
@@ -580,6 +603,72 @@ static void argument_goes(struct kunit *test)
 	expect_entry(p, 2, 0, 0, 0, 0);
 }
 
+/* A list of two without responses, that many bytes of its first entry in the first page */
+static void straddle(struct pretender *p, u32 in_first)
+{
+	u8 __user *at = p->other + PAGE_SIZE - in_first;
+	u64 entries = user(at);
+	u32 i;
+
+	fill(p, 2);
+	for (i = 0; i < 2; i++) {
+		p->entries[i].out = 0;
+		p->entries[i].out_len = 0;
+	}
+	map_page(p->test, p->other + PAGE_SIZE);
+	put(p, at, p->entries, 2 * sizeof(*p->entries));
+	put(p, &ARG(p)->entries, &entries, sizeof(entries));
+}
+
+static void lose_second(struct pretender *p)
+{
+	vm_munmap((unsigned long)p->other + PAGE_SIZE, PAGE_SIZE);
+}
+
+/* Memory goes while the blocks are looked at: nothing is sent. */
+static void memory_goes_before(struct kunit *test)
+{
+	u32 size = sizeof(struct mtd_crtm_info), in_first;
+	struct pretender *p = test->priv;
+
+	/* Each byte of an entry may be the first that is not there. */
+	p->command_hook = lose_second;
+	for (in_first = 0; in_first <= sizeof(*p->entries); in_first++) {
+		straddle(p, in_first);
+		expect_errno(p, -EFAULT);
+	}
+
+	p->command_hook = lose_response;
+	straddle(p, sizeof(*p->entries));
+	expect_errno(p, -EFAULT);
+
+	map_page(test, p->page);
+	put(p, p->page, &size, sizeof(size));
+	p->command_hook = NULL;
+	p->info_hook = lose_response;
+	KUNIT_EXPECT_EQ(test, ioctl(p, MTD_CRTM_INFO, p->page), -EFAULT);
+}
+
+/* The second entry goes while the first block is sent: that one is told, and is the last. */
+static void next_entry_goes(struct kunit *test)
+{
+	struct pretender *p = test->priv;
+	struct mtd_crtm_entry entry;
+
+	p->special = 1;
+	p->special_status = 0x80;
+	p->special_len = RESP_LEN;
+	p->special_hook = lose_second;
+	straddle(p, sizeof(entry));
+	KUNIT_EXPECT_EQ(test, ioctl(p, WR_CRTM_CMD, ARG(p)), 0);
+	KUNIT_EXPECT_EQ(test, p->exchanges, 1);
+	KUNIT_EXPECT_EQ(test, done(p), 1);
+	get(p, &entry, p->other + PAGE_SIZE - sizeof(entry), sizeof(entry));
+	KUNIT_EXPECT_EQ(test, entry.sent, 1);
+	KUNIT_EXPECT_EQ(test, entry.result, 0);
+	KUNIT_EXPECT_EQ(test, entry.status, 0x80);
+}
+
 /* The device goes at each moment of a call. */
 static void device_goes(struct kunit *test)
 {
@@ -623,6 +712,42 @@ static void device_goes(struct kunit *test)
 	fill(p, 1);
 	KUNIT_EXPECT_EQ(test, ioctl(p, WR_CRTM_CMD, ARG(p)), 0);
 	KUNIT_EXPECT_EQ(test, p->exchanges, 1);
+}
+
+/* The last reference goes between the first look and the call. */
+static void device_gone(struct kunit *test)
+{
+	u32 size = sizeof(struct mtd_crtm_info);
+	struct pretender *p = test->priv;
+
+	fill(p, 1);
+	refcount_set(&p->sec.users, 0);
+	expect_errno(p, -ENODEV);
+	put(p, p->page, &size, sizeof(size));
+	KUNIT_EXPECT_EQ(test, ioctl(p, MTD_CRTM_INFO, p->page), -ENODEV);
+	KUNIT_EXPECT_EQ(test, ioctl(p, BLKPG, NULL), -ENODEV);
+	refcount_set(&p->sec.users, 1);
+}
+
+/* Who may not change partitions does not keep the device either. */
+static void unprivileged(struct kunit *test)
+{
+	struct pretender *p = test->priv;
+	struct mtd_security *active;
+	const struct cred *old;
+	struct cred *cred;
+	int ret;
+
+	cred = prepare_creds();
+	KUNIT_ASSERT_NOT_NULL(test, cred);
+	cap_lower(cred->cap_effective, CAP_SYS_ADMIN);
+	old = override_creds(cred);
+	ret = mtd_security_ioctl(&p->file, p->node, BLKPG, 0, &active);
+	revert_creds(old);
+	abort_creds(cred);
+	KUNIT_EXPECT_EQ(test, ret, -ENOIOCTLCMD);
+	KUNIT_EXPECT_NULL(test, active);
+	KUNIT_EXPECT_EQ(test, refcount_read(&p->sec.users), 1);
 }
 
 enum field { IN, OUT, IN_LEN, OUT_LEN, RESERVED };
@@ -801,6 +926,60 @@ static void registry(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, mtd_get_security(&p->part), &p->sec);
 }
 
+/* Whose registration its users hold: a registered device's that goes by these rules */
+static void counted_masters(struct kunit *test)
+{
+	bool always = IS_ENABLED(CONFIG_MTD_PARTITIONED_MASTER);
+	struct pretender *p = test->priv;
+	struct mtd_info *mtd = &p->plain;
+
+	KUNIT_EXPECT_EQ(test, mtd_master_is_counted(mtd), always);
+	KUNIT_EXPECT_EQ(test, mtd_master_is_counted(&p->master), always);
+
+	/* Any other keeps to the core's. */
+	mtd->name = "plain";
+	mtd->type = MTD_RAM;
+	mtd->flags = MTD_CAP_RAM;
+	mtd->size = SIZE;
+	mtd->erasesize = PAGE_SIZE;
+	mtd->writesize = 1;
+	KUNIT_ASSERT_EQ(test, mtd_device_register(mtd, NULL, 0), 0);
+	KUNIT_EXPECT_EQ(test, mtd_master_is_counted(mtd), always);
+	KUNIT_EXPECT_PTR_EQ(test, get_mtd_device(mtd, -1), mtd);
+	KUNIT_EXPECT_EQ(test, kref_read(&mtd->refcnt), 1 + always);
+	put_mtd_device(mtd);
+	KUNIT_EXPECT_EQ(test, kref_read(&mtd->refcnt), 1);
+	KUNIT_EXPECT_EQ(test, mtd_device_unregister(mtd), 0);
+}
+
+static struct class orphanage = { .name = "kunit-orphanage" };
+
+/* What is below a device that goes, but not MTD's, stays where it is. */
+static void orphans(struct kunit *test)
+{
+	struct platform_device_info info = { .name = "kunit-child", .id = PLATFORM_DEVID_NONE };
+	struct platform_device *parent, *child;
+	struct device *other;
+
+	parent = platform_device_register_simple("kunit-parent", PLATFORM_DEVID_NONE, NULL, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, parent);
+	info.parent = &parent->dev;
+	child = platform_device_register_full(&info);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, child);
+	KUNIT_EXPECT_EQ(test, class_register(&orphanage), 0);
+	other = device_create(&orphanage, &parent->dev, 0, NULL, "kunit-other");
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, other);
+
+	mtd_security_orphan(&parent->dev);
+	KUNIT_EXPECT_PTR_EQ(test, child->dev.parent, &parent->dev);
+	KUNIT_EXPECT_PTR_EQ(test, other->parent, &parent->dev);
+
+	device_unregister(other);
+	class_unregister(&orphanage);
+	platform_device_unregister(child);
+	platform_device_unregister(parent);
+}
+
 static struct kunit_case mtdsecurity_cases[] = {
 	KUNIT_CASE(numbers),
 	KUNIT_CASE(devices),
@@ -812,11 +991,17 @@ static struct kunit_case mtdsecurity_cases[] = {
 	KUNIT_CASE(memory_goes),
 	KUNIT_CASE(list_goes),
 	KUNIT_CASE(argument_goes),
+	KUNIT_CASE(memory_goes_before),
+	KUNIT_CASE(next_entry_goes),
 	KUNIT_CASE(device_goes),
+	KUNIT_CASE(device_gone),
+	KUNIT_CASE(unprivileged),
 	KUNIT_CASE(malformed),
 	KUNIT_CASE(read_only_memory),
 	KUNIT_CASE(removal_waits),
 	KUNIT_CASE(registry),
+	KUNIT_CASE(counted_masters),
+	KUNIT_CASE(orphans),
 	{}
 };
 
